@@ -426,8 +426,9 @@ fn mongodb() -> Vec<Bar> {
         let movies = database.collection::<Document>("movie");
         let movie = movies.find_one(doc! {}).await.unwrap().unwrap();
         let id = movie.get_object_id("_id").unwrap();
-        let one = rate_of(|| async { movies.find_one(doc! { "_id": id }).await.map(drop) }).await;
-        let all = rate_of(|| async {
+        let one =
+            measure_rate(|| async { movies.find_one(doc! { "_id": id }).await.map(drop) }).await;
+        let all = measure_rate(|| async {
             use futures_util::TryStreamExt as _;
             movies
                 .find(doc! {})
@@ -440,7 +441,7 @@ fn mongodb() -> Vec<Bar> {
         });
         let all = all.await;
         // Two concurrent transactions may conflict, and then must be started again.
-        let forgot = rate_of(|| async {
+        let forgot = measure_rate(|| async {
             loop {
                 match forgot_and_delivery(&client, &database).await {
                     Err(error) if error.contains_label(TRANSIENT_TRANSACTION_ERROR) => {}
@@ -532,7 +533,7 @@ async fn forgot_and_delivery(
 }
 
 /// Returns how often per second an operation can be done, with 32 at once.
-async fn rate_of<F>(operation: impl Fn() -> F) -> f64
+async fn measure_rate<F>(operation: impl Fn() -> F) -> f64
 where
     F: Future<Output = Result<(), ::mongodb::error::Error>>,
 {
@@ -558,7 +559,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Returns the median time of an operation, in milliseconds.
-fn time_of(times: usize, mut operation: impl FnMut()) -> f64 {
+fn measure_time(times: usize, mut operation: impl FnMut()) -> f64 {
     median(
         (0..times)
             .map(|_| {
@@ -578,15 +579,15 @@ fn run_silently(mut command: Command) {
 fn start() {
     say("\nStart, medians in ms");
     let home = Home::fresh();
-    let version = time_of(101, || run_silently(home.command(&["--version"])));
-    let nothing = time_of(101, || run_silently(Command::new("/bin/true")));
+    let version = measure_time(101, || run_silently(home.command(&["--version"])));
+    let nothing = measure_time(101, || run_silently(Command::new("/bin/true")));
     say(&format!("--version {version:.1}, /bin/true {nothing:.1}"));
     let sink = home.sink(&["--format", "none"]);
     let home = home
         .with("MAIL_PORT", sink.port())
         .with("MOVIE_BAG_LOG", "warn");
     home.create_account("ann@example.com", PASSWORD);
-    let forgot = time_of(31, || {
+    let forgot = measure_time(31, || {
         run_silently(home.command(&["forgot", "--email", "ann@example.com"]))
     });
     say(&format!("forgot --email, mail delivered: {forgot:.1}"));
@@ -596,7 +597,7 @@ fn start() {
         .unwrap()
         .to_string();
     let mut idle = 0;
-    let first = time_of(11, || {
+    let first = measure_time(11, || {
         let mut server = home.command(&["serve", "--bind", &address]);
         let mut server = server
             .stdout(Stdio::null())

@@ -132,7 +132,7 @@ impl MovieBag {
         serde_json::from_slice(&self.get(path)).unwrap()
     }
 
-    /// Returns its resident memory, in bytes.
+    /// Returns the resident memory of the sink, in bytes.
     fn memory(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();

@@ -19,7 +19,7 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     /// Message: the failure, then its causes from the nearest to the deepest one.
     pub(crate) message: String,
-    /// Imperative sentence that says what to do.
+    /// Imperative sentence with the next step of the user.
     pub(crate) hint: Option<String>,
 }
 

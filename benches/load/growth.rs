@@ -11,7 +11,7 @@ use movie_bag_testkit::mongodb::blocking;
 use movie_bag_testkit::{Home, PASSWORD, Server, wait_until};
 
 use super::{
-    ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, memory, say, time_of,
+    ACCOUNTS, SECONDS, delivered, email, import, json, large_sink, measure_time, memory, say,
     write_post_script, wrk,
 };
 
@@ -20,7 +20,7 @@ pub fn accounts() {
     accounts_on("SQLite", &[10, 1_000, 100_000, 1_000_000], || {
         Some(Home::fresh())
     });
-    // The largest number comes first, since the server of the tests becomes slow after much work.
+    // The largest number is measured first, since the server of the tests becomes slow after much work.
     accounts_on("MongoDB", &[100_000, 1_000, 10], Home::on_mongodb);
 }
 
@@ -56,8 +56,8 @@ fn accounts_on(database: &str, counts: &[usize], home: impl Fn() -> Option<Home>
             number += accounts / 7 + 1;
             email(number % accounts)
         };
-        let log_in = time_of(200, || drop(server.log_in(&next(), PASSWORD).is(200)));
-        let forgot = time_of(200, || drop(server.forgot(&next()).is(200)));
+        let log_in = measure_time(200, || drop(server.log_in(&next(), PASSWORD).is(200)));
+        let forgot = measure_time(200, || drop(server.forgot(&next()).is(200)));
         say(&format!(
             "| {accounts} | {log_in:.2} | {forgot:.2} | {ready:.0} | {import:.0} |"
         ));

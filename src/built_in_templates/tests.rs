@@ -1,4 +1,4 @@
-//! Built-in templates: their table, their looks, and the mails rendered from them.
+//! Built-in templates: their table, their appearance, and the mails rendered from them.
 
 use std::fs;
 use std::path::{MAIN_SEPARATOR, Path};

@@ -45,7 +45,8 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         .into());
     }
     let source = wiring::open_existing(&settings, true).await?;
-    let source = source.ok_or_else(|| database::missing(&settings, Absence::of_database()))?;
+    let source =
+        source.ok_or_else(|| database::missing_failure(&settings, Absence::needs_database()))?;
     let (target, _) = wiring::open_for_copy(&to, settings.database_timeout).await?;
     let bar = ui.progress("rows");
     let copied = app::copy(

@@ -11,7 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
 /// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
-/// looks like a system without accounts.
+/// would appear to be a system without accounts.
 #[derive(Debug, Clone)]
 pub(super) enum Access {
     /// The command only reads.
@@ -33,8 +33,8 @@ pub(super) struct Absence {
 }
 
 impl Absence {
-    /// The command needs the database only.
-    pub(super) fn of_database() -> Self {
+    /// Returns the failure data of a command that needs the database only.
+    pub(super) fn needs_database() -> Self {
         Self {
             exit: ExitCode::Unavailable,
             code: "no_database",
@@ -42,8 +42,8 @@ impl Absence {
         }
     }
 
-    /// The command needs this account.
-    pub(super) fn of_account(email: &str) -> Self {
+    /// Returns the failure data of a command that needs this account.
+    pub(super) fn needs_account(email: &str) -> Self {
         Self {
             exit: ExitCode::NotFound,
             code: "email_does_not_exist",
@@ -51,8 +51,8 @@ impl Absence {
         }
     }
 
-    /// The command needs this mail.
-    pub(super) fn of_mail(id: EntryId) -> Self {
+    /// Returns the failure data of a command that needs this mail.
+    pub(super) fn needs_mail(id: EntryId) -> Self {
         Self {
             exit: ExitCode::NotFound,
             code: "no_such_mail",
@@ -60,8 +60,8 @@ impl Absence {
         }
     }
 
-    /// The command needs the account that its token is for.
-    pub(super) fn of_token() -> Self {
+    /// Returns the failure data of a command that needs the account of its token.
+    pub(super) fn needs_token_account() -> Self {
         Self {
             exit: ExitCode::BadToken,
             code: "bad_token",
@@ -71,8 +71,8 @@ impl Absence {
 }
 
 /// Returns the failure of a command if the database does not exist.
-pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
-    let place = format!("no database at {}", described(settings));
+pub(super) fn missing_failure(settings: &Settings, absence: Absence) -> Failure {
+    let place = format!("no database at {}", format_with_source(settings));
     Failure::new(
         absence.exit,
         absence.code,
@@ -85,11 +85,11 @@ pub(super) fn missing(settings: &Settings, absence: Absence) -> Failure {
 }
 
 /// Returns the message after the database was created.
-pub(super) fn created(settings: &Settings) -> String {
-    format!("Created database {}.", described(settings))
+pub(super) fn created_message(settings: &Settings) -> String {
+    format!("Created database {}.", format_with_source(settings))
 }
 
-/// Whether the database is a file that does not exist yet.
+/// Returns whether the database is a file that does not exist yet.
 pub(super) fn is_missing_file(settings: &Settings) -> bool {
     match &settings.database {
         DatabaseSettings::Sqlite(path) => !is_file_in_use(path),
@@ -98,12 +98,16 @@ pub(super) fn is_missing_file(settings: &Settings) -> bool {
 }
 
 /// Formats the database with the source of its name: `sqlite:/srv/movies.db (MOVIE_BAG_DATABASE from .env line 3)`.
-pub(super) fn described(settings: &Settings) -> String {
-    format!("{} ({})", shown(&settings.database), origin(settings))
+pub(super) fn format_with_source(settings: &Settings) -> String {
+    format!(
+        "{} ({})",
+        format_location(&settings.database),
+        origin(settings)
+    )
 }
 
 /// Formats the database, with an absolute path, because a relative one depends on the working directory.
-pub(super) fn shown(database: &DatabaseSettings) -> String {
+pub(super) fn format_location(database: &DatabaseSettings) -> String {
     match database {
         DatabaseSettings::Sqlite(path) => match absolute(path) {
             Ok(path) => DatabaseSettings::Sqlite(path).to_string(),
@@ -136,7 +140,7 @@ pub(super) fn name_in_hint(error: anyhow::Error, settings: &Settings) -> anyhow:
         Some(AppError::NoSuchAccount(_)) => Failure {
             hint: Some(format!(
                 "run \"movie-bag user list\" to see all accounts in {}",
-                described(settings)
+                format_with_source(settings)
             )),
             ..Failure::from_error(&error)
         }

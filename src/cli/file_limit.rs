@@ -11,7 +11,7 @@ const RESERVE: usize = 96;
 /// Limit of this process, at the start and at most.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FileLimit {
-    /// `None` where there is no limit.
+    /// `None` if there is no limit.
     soft: Option<u64>,
     highest: Option<u64>,
 }
@@ -88,7 +88,7 @@ mod system {
 
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    /// macOS refuses more than this, whatever the hard limit (`OPEN_MAX`).
+    /// macOS refuses more than this for any hard limit (`OPEN_MAX`).
     pub(super) const HIGHEST: Option<u64> = if cfg!(target_vendor = "apple") {
         Some(10_240)
     } else {
@@ -130,7 +130,7 @@ mod system {
 mod tests {
     use super::*;
 
-    fn fitted(highest: Option<u64>, more: usize, mut numbers: [usize; 3]) -> [usize; 3] {
+    fn fit_numbers(highest: Option<u64>, more: usize, mut numbers: [usize; 3]) -> [usize; 3] {
         let limit = FileLimit {
             soft: Some(64),
             highest,
@@ -145,13 +145,13 @@ mod tests {
     #[test]
     fn connections_leave_a_reserve() {
         let wanted = [768, 16, 2_000];
-        assert_eq!(fitted(None, 0, wanted), wanted);
-        assert_eq!(fitted(Some(4_096), 100, wanted), wanted);
-        let [api, metrics, sessions] = fitted(Some(1_024), 16, wanted);
+        assert_eq!(fit_numbers(None, 0, wanted), wanted);
+        assert_eq!(fit_numbers(Some(4_096), 100, wanted), wanted);
+        let [api, metrics, sessions] = fit_numbers(Some(1_024), 16, wanted);
         assert!(api + metrics + sessions <= 1_024 - 96 - 16);
         assert!(api > 200 && metrics > 3 && sessions > 600);
         // At least half of a small limit is for connections, and each port gets one.
-        let [api, metrics, sessions] = fitted(Some(64), 500, wanted);
+        let [api, metrics, sessions] = fit_numbers(Some(64), 500, wanted);
         assert!(api + metrics + sessions <= 33 && metrics == 1);
     }
 

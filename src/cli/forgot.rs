@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         }
     };
     parse_address(&email)?;
-    let access = Access::Change(Absence::of_account(&email));
+    let access = Access::Change(Absence::needs_account(&email));
     let app = startup::app(ui, &settings, access).await?;
     let origin = startup::origin();
     let with_database = |error: AppError| database::name_in_hint(error.into(), &settings);

@@ -32,7 +32,7 @@ pub(super) async fn serve(
     http1::serve(listener, router, options, shutdown).await;
 }
 
-/// Listens on an address that comes from `setting`, an option or a key.
+/// Listens on an address that is the value of `setting`, an option or a key.
 pub(super) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     net::listen(address).map_err(|error| {
         Failure::new(
@@ -44,7 +44,7 @@ pub(super) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, 
     })
 }
 
-/// Returns what to do after a failure to listen on the address that comes from `setting`.
+/// Returns the hint after a failure to listen on the address that is the value of `setting`.
 pub(super) fn listen_hint(error: &io::Error, setting: &str) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {

@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, ui: &Ui, pages: Vec<Page>) -> anyhow::Result<()> 
     // The page of a command with the name of a topic has the text of the topic too.
     let has_own_page = |topic: &&Topic| commands.iter().all(|command| command != topic.name);
     for topic in TOPICS.iter().filter(has_own_page) {
-        // In section 1, as the commands, so that one folder is enough.
+        // Topics are in section 1, like the commands, so that one folder is enough.
         let name = format!("movie-bag-{}", topic.name);
         std::fs::write(
             args.folder.join(format!("{name}.1")),

@@ -123,7 +123,7 @@ enum Command {
 /// Returns the definition of the command line, for completions and the detailed help.
 pub fn definition() -> clap::Command {
     use clap::CommandFactory as _;
-    help::completed(Cli::command())
+    help::add_common_parts(Cli::command())
 }
 
 /// Returns the pages of all commands, for the manual.

@@ -1,4 +1,5 @@
-//! Progress on a terminal: a spinner, and bars. Each disappears when it is dropped. The default of each shows nothing.
+//! Progress on a terminal: a spinner, and bars. A progress display is removed when it is dropped; its default shows
+//! nothing.
 
 use std::cell::Cell;
 use std::time::Duration;

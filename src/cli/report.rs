@@ -49,7 +49,7 @@ pub(super) fn print_usage_error(error: &clap::Error, is_json: bool) -> process::
             &Failure::usage(message, "run the command with --help to see its options"),
         );
     } else if is_answer {
-        // If stdout is closed, its reader does not want the help.
+        // A closed stdout is not a failure, since its reader has ended.
         let _ = error.print();
     } else {
         // The error repeats arguments, which scripts may take from untrusted input.

@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         }
     };
     let token = Token::from_pasted(&token);
-    let access = Access::Change(Absence::of_token());
+    let access = Access::Change(Absence::needs_token_account());
     let app = startup::app(ui, &settings, access).await?;
     let password = match stdin_password {
         Some(password) => PasswordInput::new(password.as_str()),

@@ -28,7 +28,7 @@ pub(super) struct Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(lock_of(&self.path));
+        let _ = fs::remove_file(lock_path(&self.path));
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn warn_of_other_database(ui: &Ui, settings: &Settings) {
     if servers.iter().all(|(_, other)| *other != database) {
         ui.warn(&format!(
             "this command uses {}, but the server on {address} uses {other}",
-            database::described(settings)
+            database::format_with_source(settings)
         ));
     }
 }
@@ -73,7 +73,7 @@ fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io:
     // Locked before the record exists, so that a server that starts at the same time does not remove it as stale.
     let lock = private_files::write_options()
         .create_new(true)
-        .open(lock_of(&path))?;
+        .open(lock_path(&path))?;
     lock.lock()?;
     let mut record = private_files::write_options()
         .create_new(true)
@@ -85,7 +85,7 @@ fn write(folder: &Path, database: &DatabaseSettings, address: SocketAddr) -> io:
 /// Returns the addresses and databases of the running servers.
 fn read(folder: &Path) -> Vec<(String, String)> {
     let running = |path: PathBuf| {
-        let lock = File::open(lock_of(&path)).ok()?;
+        let lock = File::open(lock_path(&path)).ok()?;
         match lock.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {}
             _ => return None,
@@ -99,13 +99,13 @@ fn read(folder: &Path) -> Vec<(String, String)> {
 
 fn remove_stale(folder: &Path) {
     for path in files(folder) {
-        let is_running = match File::open(lock_of(&path)) {
+        let is_running = match File::open(lock_path(&path)) {
             Ok(lock) => lock.try_lock().is_err(),
             Err(_) => false,
         };
         if !is_running {
             let _ = fs::remove_file(&path);
-            let _ = fs::remove_file(lock_of(&path));
+            let _ = fs::remove_file(lock_path(&path));
         }
     }
 }
@@ -117,7 +117,7 @@ fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     paths.filter(|path| path.extension().is_none())
 }
 
-fn lock_of(record: &Path) -> PathBuf {
+fn lock_path(record: &Path) -> PathBuf {
     record.with_extension("lock")
 }
 
@@ -126,7 +126,7 @@ fn identity(database: &DatabaseSettings) -> String {
     match database {
         DatabaseSettings::Sqlite(path) => match path.canonicalize() {
             Ok(path) => DatabaseSettings::Sqlite(path).to_string(),
-            Err(_) => database::shown(database),
+            Err(_) => database::format_location(database),
         },
         DatabaseSettings::Mongodb(_) => database.to_string(),
     }

@@ -112,7 +112,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let _record = running_servers::record(&settings, address);
         announce(ui, address, sink.as_ref());
         if is_new {
-            ui.say(&database::created(&settings));
+            ui.say(&database::created_message(&settings));
         }
         if let Some(metrics) = &metrics {
             let address = metrics.local_addr()?;
@@ -133,10 +133,11 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let (stop_sink, sink_stops) = watch::channel(false);
         let print = message_output::printer(message_output::default_format(ui), ui);
         let has_sink = sink.is_some();
-        let sink = sink.map(|sink| sink.supervised_by(SinkTasks::of(&supervisor)));
+        let sink = sink.map(|sink| sink.supervised_by(SinkTasks::new(&supervisor)));
         let mut sink_task = tokio::spawn(async move {
             if let Some(sink) = sink {
-                sink.run(Some(Box::new(print)), raised(sink_stops)).await?;
+                sink.run(Some(Box::new(print)), wait_until_raised(sink_stops))
+                    .await?;
             }
             anyhow::Ok(())
         });
@@ -231,12 +232,12 @@ fn start_tasks(
     let owner = app.clone();
     tasks.start("delivery", move |stops| {
         let app = owner.clone();
-        async move { app.run_delivery(raised(stops)).await }
+        async move { app.run_delivery(wait_until_raised(stops)).await }
     });
     let owner = app.clone();
     tasks.start("history", move |stops| {
         let app = owner.clone();
-        async move { app.run_forgetting(raised(stops)).await }
+        async move { app.run_forgetting(wait_until_raised(stops)).await }
     });
     if let Some(metrics) = metrics {
         let (owner, shown) = (app.clone(), Arc::clone(counters));
@@ -247,7 +248,7 @@ fn start_tasks(
                     movie_bag_http::metrics_router(app, counters),
                     movie_bag_http::metrics_options(),
                 );
-                http_server::serve(listener?, router, &options, raised(stops)).await;
+                http_server::serve(listener?, router, &options, wait_until_raised(stops)).await;
                 io::Result::Ok(())
             }
         });
@@ -258,7 +259,7 @@ fn start_tasks(
         let (pages, options) = (pages(), options.clone());
         async move {
             let router = movie_bag_http::router(app, counters, pages, options.clone());
-            http_server::serve(listener?, router, &options, raised(stops)).await;
+            http_server::serve(listener?, router, &options, wait_until_raised(stops)).await;
             io::Result::Ok(())
         }
     });
@@ -269,7 +270,7 @@ fn start_tasks(
             async move {
                 tokio::select! {
                     () = systemd::keep_alive(interval, &supervisor) => {}
-                    () = raised(stops) => {}
+                    () = wait_until_raised(stops) => {}
                 }
             }
         });
@@ -317,7 +318,7 @@ fn apply_file_limit(ui: &Ui, settings: &mut Settings, has_sink: bool) -> SinkSet
 }
 
 /// Resolves once the flag is raised.
-async fn raised(mut flag: watch::Receiver<bool>) {
+async fn wait_until_raised(mut flag: watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 

@@ -1,5 +1,5 @@
-//! Order of stdout and stderr on a terminal that shows both: a mail is written whole, and log entries and messages come
-//! before or after it.
+//! Order of stdout and stderr on a terminal that shows both: a mail is written whole, and log entries and messages are
+//! written before or after it.
 //!
 //! The lock is that of stdout, which the standard library has for the whole process. If the streams lead to different places,
 //! stderr takes no lock: a slow reader of stdout must not delay the log.
@@ -35,7 +35,7 @@ impl Write for Stderr {
     }
 }
 
-/// Whether stdout and stderr lead to the same terminal.
+/// Returns whether stdout and stderr lead to the same terminal.
 fn is_one_terminal() -> bool {
     io::stdout().is_terminal() && io::stderr().is_terminal() && is_one_device()
 }

@@ -45,11 +45,11 @@ pub(super) async fn app(ui: &Ui, settings: &Settings, access: Access) -> anyhow:
         Access::Create => {
             let (store, is_new) = wiring::open_or_create(settings).await?;
             if is_new {
-                ui.say(&database::created(settings));
+                ui.say(&database::created_message(settings));
             }
             store
         }
-        Access::Read => existing_store(settings, true, Absence::of_database()).await?,
+        Access::Read => existing_store(settings, true, Absence::needs_database()).await?,
         Access::Change(absence) => existing_store(settings, false, absence).await?,
     };
     wiring::command_app(settings, templates, mailer, store, is_reader)
@@ -61,7 +61,7 @@ async fn existing_store(
     absence: Absence,
 ) -> anyhow::Result<Arc<dyn CopyableStore>> {
     let store = wiring::open_existing(settings, is_reader).await?;
-    store.ok_or_else(|| database::missing(settings, absence).into())
+    store.ok_or_else(|| database::missing_failure(settings, absence).into())
 }
 
 /// Returns the origin of a command for the history.

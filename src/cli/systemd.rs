@@ -56,20 +56,24 @@ mod unix {
         let mut inherited = Inherited::default();
         for number in 0..sockets.len() {
             let name = names.get(number).map_or("", String::as_str);
-            let Some(socket) = sockets.take_tcp_listener(number).map_err(unfit)? else {
+            let Some(socket) = sockets.take_tcp_listener(number).map_err(invalid_socket)? else {
                 continue;
             };
             if !listens(&socket) {
-                return Err(unfit(format!("number {number} ({name:?}) does not listen")));
+                return Err(invalid_socket(format!(
+                    "number {number} ({name:?}) does not listen"
+                )));
             }
-            socket.set_nonblocking(true).map_err(unfit)?;
+            socket.set_nonblocking(true).map_err(invalid_socket)?;
             let place = if name == METRICS {
                 &mut inherited.metrics
             } else {
                 &mut inherited.api
             };
             if place.replace(socket).is_some() {
-                return Err(unfit(format!("number {number} ({name:?}) is not used")));
+                return Err(invalid_socket(format!(
+                    "number {number} ({name:?}) is not used"
+                )));
             }
         }
         Ok(inherited)
@@ -80,7 +84,7 @@ mod unix {
         rustix::net::sockopt::socket_acceptconn(socket).is_ok_and(|listens| listens)
     }
 
-    /// Assumes that the socket listens: macOS has no way to ask, so the first connection shows it.
+    /// Assumes that the socket listens: macOS cannot report it, so the first connection shows it.
     #[cfg(target_vendor = "apple")]
     fn listens(_: &TcpListener) -> bool {
         true
@@ -96,15 +100,15 @@ mod unix {
         }
     }
 
-    /// Returns the interval of signs of life (half of `WatchdogSec=`), if the service manager expects any.
+    /// Returns the interval of watchdog notifications (half of `WatchdogSec=`), if the service manager expects any.
     pub(in crate::cli) fn keep_alive_interval() -> Option<Duration> {
         let timeout = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
         timeout.map(|timeout| timeout / 2)
     }
 
-    /// Sends signs of life to the service manager, until a task has failed repeatedly and the process ends.
+    /// Sends watchdog notifications to the service manager, until a task has failed repeatedly and the process ends.
     ///
-    /// They continue while the database does not answer: a new process would not repair the database, and would interrupt the
+    /// The notifications continue while the database does not answer: a new process would not repair the database, and would interrupt the
     /// requests that can still be answered. They also continue while a task is being restarted: the supervisor either restores
     /// the task or ends the process within seconds.
     pub(in crate::cli) async fn keep_alive(period: Duration, supervisor: &Supervisor) {
@@ -118,7 +122,7 @@ mod unix {
         std::future::pending().await
     }
 
-    fn unfit(why: impl std::fmt::Display) -> Failure {
+    fn invalid_socket(why: impl std::fmt::Display) -> Failure {
         Failure::new(
             ExitCode::Failed,
             "address",

@@ -11,10 +11,14 @@ const MIN_WIDTH: u16 = 12;
 /// Returns an empty table. On a terminal, the columns with the numbers in `broken`, which have long values, are broken into
 /// lines first; the others only if the table is still too wide, and never inside a word.
 pub(super) fn table<const N: usize>(header: [&str; N], broken: &[usize]) -> Table {
-    table_for(terminal_width(), header, broken)
+    table_of_width(terminal_width(), header, broken)
 }
 
-fn table_for<const N: usize>(width: Option<u16>, header: [&str; N], broken: &[usize]) -> Table {
+fn table_of_width<const N: usize>(
+    width: Option<u16>,
+    header: [&str; N],
+    broken: &[usize],
+) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);
@@ -33,9 +37,9 @@ fn table_for<const N: usize>(width: Option<u16>, header: [&str; N], broken: &[us
 }
 
 /// Renders a table. If the terminal is too narrow for it, each row becomes a block of lines.
-pub(super) fn fitted(mut table: Table) -> String {
+pub(super) fn fit_to_terminal(mut table: Table) -> String {
     let text = table.trim_fmt();
-    let Some(width) = width_of(&table).filter(|width| *width < widest_line(&text)) else {
+    let Some(width) = table_width(&table).filter(|width| *width < widest_line(&text)) else {
         return text;
     };
     allow_breaks_between_words(&mut table);
@@ -43,7 +47,7 @@ pub(super) fn fitted(mut table: Table) -> String {
     if widest_line(&text) <= width {
         text
     } else {
-        as_blocks(&table)
+        format_blocks(&table)
     }
 }
 
@@ -69,7 +73,7 @@ fn hanging_for(width: Option<u16>, text: &str, indent: u16) -> String {
     cell.trim_fmt().replace('\n', &end_of_line)
 }
 
-/// Whether tables are fitted to the width of a terminal.
+/// Returns whether tables are fitted to the width of a terminal.
 pub(super) fn fits_terminal() -> bool {
     terminal_width().is_some()
 }
@@ -78,7 +82,7 @@ fn terminal_width() -> Option<u16> {
     Term::stdout().size_checked().map(|(_, width)| width)
 }
 
-fn width_of(table: &Table) -> Option<usize> {
+fn table_width(table: &Table) -> Option<usize> {
     let is_fitted = matches!(table.content_arrangement(), ContentArrangement::Dynamic);
     table.width().filter(|_| is_fitted).map(usize::from)
 }
@@ -116,7 +120,7 @@ fn allow_breaks_between_words(table: &mut Table) {
 }
 
 /// Formats each row as a block of lines with the names of the columns.
-fn as_blocks(table: &Table) -> String {
+fn format_blocks(table: &Table) -> String {
     let texts = |row: &comfy_table::Row| -> Vec<String> {
         row.cell_iter().map(|cell| cell.content()).collect()
     };
@@ -146,11 +150,11 @@ mod tests {
 
     fn shown(width: Option<u16>, addresses: &[&str]) -> String {
         let header = ["ID", "EMAIL", "STATE", "NEXT TRY", "LAST ERROR"];
-        let mut table = table_for(width, header, &[1, 4]);
+        let mut table = table_of_width(width, header, &[1, 4]);
         for address in addresses {
             table.add_row([ID, address, "waiting", "2026-11-26 10:00:00", REPLY]);
         }
-        fitted(table)
+        fit_to_terminal(table)
     }
 
     const ADDRESSES: [&str; 3] = [

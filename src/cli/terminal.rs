@@ -49,7 +49,7 @@ fn show_cursor() {
     }
 }
 
-/// Whether the terminal supports colours.
+/// Returns whether the terminal supports colours.
 pub(super) fn shows_colors(terminal: &Term) -> bool {
     // A Windows console prints colour codes as text until they are enabled. `colors_supported` enables them.
     terminal.is_term() && (cfg!(not(windows)) || terminal.features().colors_supported())

@@ -16,7 +16,7 @@ use super::{table, terminal};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, without_error_numbers};
 
-/// When to use colors.
+/// Use of colors in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
     /// On a terminal, unless NO_COLOR is set
@@ -51,7 +51,7 @@ impl Ui {
         let wanted = |shows_colors: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => shows_colors && !crate::config::no_color(),
+            Color::Auto => shows_colors && !crate::config::is_color_disabled(),
         };
         let (color, color_stdout) = (
             wanted(terminal::shows_colors(&Term::stderr())),
@@ -84,7 +84,7 @@ impl Ui {
         paint(text, style, self.color_stdout)
     }
 
-    /// Prints the answer on stdout. A closed stdout is not a failure: its reader does not want the rest.
+    /// Prints the answer on stdout. A closed stdout is not a failure, since its reader has ended.
     ///
     /// # Errors
     /// Stdout cannot be written for another reason, such as a full disk. The command itself has succeeded.
@@ -152,7 +152,7 @@ impl Ui {
     /// # Errors
     /// Errors of [`Ui::answer`].
     pub(super) fn answer_table(&self, table: Table) -> Result<(), Failure> {
-        self.answer(&table::fitted(table))
+        self.answer(&table::fit_to_terminal(table))
     }
 
     /// Prints a progress message on stderr, unless `--quiet` is given.
@@ -242,7 +242,7 @@ impl Ui {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
-    /// Whether a prompt can be shown and answered.
+    /// Returns whether a prompt can be shown and answered.
     pub(super) fn can_ask() -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
@@ -273,7 +273,7 @@ impl Ui {
     }
 
     /// Asks for confirmation; Enter means no. `about` is printed above the question even with `--quiet`, because the user must
-    /// know what the question is about.
+    /// see the subject of the question.
     pub(super) async fn confirm(
         &self,
         about: &str,
@@ -329,7 +329,7 @@ fn write_out(text: &str, end: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Treats a closed stdout as success: its reader does not want the rest.
+/// Treats a closed stdout as success, since its reader has ended.
 fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failure(&error)),

@@ -292,7 +292,7 @@ fn database_findings(database: &DatabaseSettings) -> Vec<Finding> {
 
 /// Returns findings about password hashes of a higher cost than the setting. `costs` has the number of accounts by cost.
 pub(crate) fn hash_cost_findings(costs: &BTreeMap<u32, u64>, set: u32) -> Vec<Finding> {
-    // Not `BTreeMap::range`, which panics if the start is after the end: the set cost may be the highest.
+    // `BTreeMap::range` is not used, since it panics if the start is after the end: the set cost may be the highest.
     let accounts = |is_meant: &dyn Fn(u32) -> bool| -> u64 {
         let meant = costs.iter().filter(|(cost, _)| is_meant(**cost));
         meant.map(|(_, accounts)| accounts).sum()

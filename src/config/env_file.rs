@@ -146,7 +146,7 @@ mod tests {
         assert!(bad[0].message.contains("write MAIL_PORT = "), "{bad:?}");
     }
 
-    fn one(line: &str) -> Option<(String, String)> {
+    fn parse_line(line: &str) -> Option<(String, String)> {
         let mut lines = parse(line).unwrap();
         assert!(lines.len() <= 1);
         lines.pop().map(|line| (line.key, line.value))
@@ -171,13 +171,13 @@ mod tests {
             ("\u{feff}KEY=value", "value"),
         ] {
             assert_eq!(
-                one(line),
+                parse_line(line),
                 Some(("KEY".to_owned(), value.to_owned())),
                 "{line:?}"
             );
         }
         for nothing in ["", "   ", "# KEY=value", "\r"] {
-            assert_eq!(one(nothing), None, "{nothing:?}");
+            assert_eq!(parse_line(nothing), None, "{nothing:?}");
         }
     }
 
@@ -276,12 +276,12 @@ mod tests {
         proptest! {
             #[test]
             fn an_unquoted_value_ends_before_its_comment(typed in "[ \t]{0,2}[ab=][ab#= \t\"]{0,10}") {
-                prop_assert_eq!(one(&format!("KEY ={typed}")), Some(("KEY".to_owned(), naive_unquoted(&typed).to_owned())));
+                prop_assert_eq!(parse_line(&format!("KEY ={typed}")), Some(("KEY".to_owned(), naive_unquoted(&typed).to_owned())));
             }
 
             #[test]
             fn a_quoted_value_is_returned_unchanged(value in "[^'\r\n]{0,40}") {
-                prop_assert_eq!(one(&format!("KEY = '{value}'")), Some(("KEY".to_owned(), value)));
+                prop_assert_eq!(parse_line(&format!("KEY = '{value}'")), Some(("KEY".to_owned(), value)));
             }
 
             #[test]

@@ -34,7 +34,7 @@ pub(crate) fn names_of_inherited_sockets() -> Vec<String> {
     names.split(':').map(str::to_owned).collect()
 }
 
-/// Whether the environment asks for output without colours (<https://no-color.org>).
-pub(crate) fn no_color() -> bool {
+/// Returns whether the environment requests output without colours (<https://no-color.org>).
+pub(crate) fn is_color_disabled() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

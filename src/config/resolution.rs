@@ -145,14 +145,14 @@ pub(crate) fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         warnings,
         env_file: sources.env_file.as_ref().map(|(path, lines)| EnvFile {
             path: path.clone(),
-            secrets: secrets_in(lines),
+            secrets: find_secrets(lines),
         }),
         faults: faults(sources),
     })
 }
 
 /// Returns the keys of the secrets in an env file, including those that the environment or an option overrides.
-fn secrets_in(lines: &[env_file::Line]) -> Vec<&'static str> {
+fn find_secrets(lines: &[env_file::Line]) -> Vec<&'static str> {
     let secret = |line: &env_file::Line| {
         let key = keys::find(&line.key)?;
         let is_secret = match key.name {

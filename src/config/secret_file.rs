@@ -67,7 +67,7 @@ pub(crate) fn load_or_generate(
     }
 }
 
-/// Whether a data folder contains a valid secret. Read-only.
+/// Returns whether a data folder contains a valid secret. Read-only.
 ///
 /// # Errors
 /// The file cannot be read, or contains fewer than 32 bytes.

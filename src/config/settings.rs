@@ -80,7 +80,7 @@ impl std::fmt::Display for DatabaseSettings {
     }
 }
 
-/// Whether the text consists of hosts and a database name, so that no part of it can be a password.
+/// Returns whether the text consists of hosts and a database name, so that no part of it can be a password.
 fn is_plain_place(place: &str) -> bool {
     let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
     let is_word = |text: &str| {
@@ -140,7 +140,7 @@ pub(crate) struct MailSettings {
     pub(crate) port: u16,
     /// User name and password, if both are set.
     pub(crate) credentials: Option<(String, Secret)>,
-    /// Setting that is missing if only one half of the credentials is set. No login takes place then.
+    /// Setting that is missing if only one half of the credentials is set. The client does not log in then.
     pub(crate) missing_credential: Option<&'static str>,
     pub(crate) tls: MailTls,
     /// PEM file of certificates to trust in addition to the public authorities.

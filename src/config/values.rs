@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 pub(crate) use movie_bag_core::domain::span::span;
 
-/// Secret that the tutorial printed, so that everyone knows it.
+/// Secret that the tutorial printed. It is public.
 pub(crate) const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
 
-/// Value that is never shown, and wiped from memory when it is dropped.
+/// Value that is never shown. It is erased from memory when it is dropped.
 #[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<String>);
 
@@ -26,7 +26,7 @@ impl Secret {
         &self.0
     }
 
-    /// Returns why a secret of sufficient length is weak nevertheless, if it is.
+    /// Returns the reason why a secret of sufficient length is weak, if there is one.
     pub(crate) fn weakness(&self) -> Option<&'static str> {
         if self.is_published() {
             Some("is the one published in the tutorial")
@@ -41,7 +41,8 @@ impl Secret {
         self.expose() == PUBLISHED_SECRET
     }
 
-    /// Whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has so few.
+    /// Returns whether the secret has fewer than 8 different bytes. Of 32 random hexadecimal digits, one in a million has
+    /// so few.
     pub(super) fn is_repetitive(&self) -> bool {
         let different: HashSet<u8> = self.expose().bytes().collect();
         different.len() < 8
@@ -157,7 +158,7 @@ pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:3000 or [::]:3000".to_owned())
 }
 
-/// Whether a host name or address is that of this machine.
+/// Returns whether a host name or address is that of this machine.
 pub(crate) fn is_loopback_host(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())

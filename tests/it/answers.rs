@@ -476,7 +476,7 @@ fn visit_fields(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value) 
     }
 }
 
-fn type_of(value: &Value) -> &'static str {
+fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -519,10 +519,10 @@ fn printed_and_documented_fields_are_the_same() {
                 left.retain(|(of, name)| (*of, *name) != (commands, field));
                 let kind = table.get(field).map_or("nothing", String::as_str);
                 let is_map = kind == "names and values" && value.is_object();
-                if !is_map && !kind.contains(type_of(value)) {
+                if !is_map && !kind.contains(type_name(value)) {
                     wrong.insert(format!(
                         "{commands}: {field} is {}, and documented as {kind}",
-                        type_of(value)
+                        type_name(value)
                     ));
                 }
                 !is_map

@@ -244,7 +244,7 @@ fn an_invalid_or_guessable_secret_is_reported() {
     assert!(!answer.to_string().contains("abcabc"));
 }
 
-/// Starts a server that gives every HTTP request the same answer, or never answers if that is empty. Returns its URL.
+/// Starts a server that gives every HTTP request the same answer, or never answers if `answer` is empty. Returns the URL of the server.
 fn start_server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());

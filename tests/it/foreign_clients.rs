@@ -409,7 +409,7 @@ fn clients_send_encrypted_only_if_they_trust_the_authority() {
         assert_encrypted("aiosmtplib", &sink);
     }
 
-    // These clients encrypt if their options say so.
+    // These clients encrypt if their options require it.
     let python = Client::new(&home, "Python");
     let implicit = format!(
         "smtplib.SMTP_SSL(\"127.0.0.1\", {}, context=context)",

@@ -39,7 +39,7 @@ fn account_count(home: &Home, sqlite: usize) -> usize {
 }
 
 /// Returns a CSV file of accounts that have the same hash.
-fn csv_of(count: usize) -> String {
+fn make_csv(count: usize) -> String {
     let hash = hash(PASSWORD, bcrypt::Version::TwoY);
     let lines = (0..count).map(|number| format!("user{number}@example.com,{hash}\n"));
     format!("email,password_hash\n{}", lines.collect::<String>())
@@ -324,7 +324,7 @@ fn an_export_can_be_imported_as_the_same_accounts(home: Home) {
     // More than one page of accounts on SQLite, which is fast.
     let count = account_count(&home, 1_100);
     let all = count as u64 + 3;
-    import(&home, "many.csv", csv_of(count), &[]).ok();
+    import(&home, "many.csv", make_csv(count), &[]).ok();
     let accounts = |home: &Home| {
         let exported = home.run(&["--json", "user", "export"]).ok().stdout;
         let mut lines: Vec<String> = exported.lines().map(str::to_owned).collect();
@@ -372,7 +372,7 @@ fn an_export_can_be_imported_as_the_same_accounts(home: Home) {
 
 fn two_concurrent_imports_create_each_account_once(home: Home) {
     let count = account_count(&home, 300);
-    home.write("all.csv", csv_of(count));
+    home.write("all.csv", make_csv(count));
     let arguments = ["--json", "user", "import", "all.csv"];
     let outputs = std::thread::scope(|scope| {
         let running = [(), ()].map(|()| scope.spawn(|| home.run(&arguments)));
@@ -386,7 +386,7 @@ fn two_concurrent_imports_create_each_account_once(home: Home) {
 
 fn a_list_can_be_searched_and_paged(home: Home) {
     let count = account_count(&home, 960);
-    import(&home, "many.csv", csv_of(count), &[]).ok();
+    import(&home, "many.csv", make_csv(count), &[]).ok();
     home.create_account("Ann%Lee@Example.com", PASSWORD);
     let all = addresses(&home);
     assert_eq!(all.len(), count + 1);

@@ -108,7 +108,7 @@ fn a_backup_of_sqlite_is_taken_while_the_server_works_and_restored() {
     server.get(&format!("/reset/{link}")).is(200);
     assert!(server.stop().success());
 
-    // With another secret they are invalid, which is why the manual says to create one.
+    // With another secret they are invalid, so the manual requires a new one.
     let home = restored(&[database]);
     let server = home.serve(&[]);
     server.access_token(ANN, PASSWORD);

@@ -267,7 +267,7 @@ fn a_request_in_progress_is_answered_before_the_server_stops(home: Home) {
         body.len()
     )
     .unwrap();
-    // The request is in progress once the server asks for the body. The server is stopping once it accepts no connection.
+    // The request is in progress once the server requests the body. The server is stopping once it accepts no connection.
     let mut interim = [0; 25];
     stream.read_exact(&mut interim).unwrap();
     assert_eq!(interim, *b"HTTP/1.1 100 Continue\r\n\r\n");

@@ -41,7 +41,12 @@ impl ActivatedServer {
 }
 
 /// Returns a command that runs `serve` with sockets at descriptors 3 and 4, as systemd passes them. A shell moves them there.
-fn with_sockets(home: &Home, first: OwnedFd, second: Option<OwnedFd>, names: &str) -> Command {
+fn serve_with_sockets(
+    home: &Home,
+    first: OwnedFd,
+    second: Option<OwnedFd>,
+    names: &str,
+) -> Command {
     let (count, more) = match &second {
         Some(_) => (2, "4<&1"),
         None => (1, ""),
@@ -85,7 +90,7 @@ fn a_connection_made_while_no_server_runs_is_answered_by_the_next_one() {
         early.write_all(HEALTH_REQUEST).unwrap();
         let socket = OwnedFd::from(listener.try_clone().unwrap());
         let mut server = ActivatedServer(
-            with_sockets(&home, socket, None, "movie-bag.socket")
+            serve_with_sockets(&home, socket, None, "movie-bag.socket")
                 .spawn()
                 .unwrap(),
         );
@@ -118,7 +123,7 @@ fn a_socket_named_metrics_serves_metrics() {
             _ => (metrics, api),
         };
         let mut server = ActivatedServer(
-            with_sockets(&home, first.into(), Some(second.into()), names)
+            serve_with_sockets(&home, first.into(), Some(second.into()), names)
                 .spawn()
                 .unwrap(),
         );
@@ -152,8 +157,12 @@ fn an_unsuitable_inherited_socket_is_a_clear_error() {
         (OwnedFd::from(local), None, "api", "tcp socket"),
         (tcp.into(), Some(other), "api:other", "is not used"),
     ] {
-        let output =
-            Output::wait_for(with_sockets(&home, first, second, names).spawn().unwrap()).exits(1);
+        let output = Output::wait_for(
+            serve_with_sockets(&home, first, second, names)
+                .spawn()
+                .unwrap(),
+        )
+        .exits(1);
         assert!(output.stderr.contains(part), "{}", output.stderr);
         assert!(
             output.stderr.contains("from the service manager"),
@@ -172,7 +181,7 @@ fn sockets_for_another_process_are_ignored() {
 }
 
 /// Binds the socket of a service manager. Returns a function that waits for its next message.
-fn manager_at(path: &Path) -> impl Fn() -> String {
+fn bind_manager(path: &Path) -> impl Fn() -> String {
     let manager = UnixDatagram::bind(path).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     move || {
@@ -186,7 +195,7 @@ fn manager_at(path: &Path) -> impl Fn() -> String {
 fn the_service_manager_is_notified_of_start_watchdog_and_stop() {
     let home = Home::fresh();
     let path = home.path().join("notify.sock");
-    let next = manager_at(&path);
+    let next = bind_manager(&path);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command
         .env("NOTIFY_SOCKET", &path)
@@ -214,7 +223,7 @@ fn watchdog_notifications_continue_while_a_task_is_restarted() {
     let home = Home::fresh();
     let (path, faults) = (home.path().join("notify.sock"), home.path().join("faults"));
     std::fs::create_dir(&faults).unwrap();
-    let next = manager_at(&path);
+    let next = bind_manager(&path);
     let mut command = home.command(&["serve", "--bind", "127.0.0.1:0"]);
     command
         .env("NOTIFY_SOCKET", &path)

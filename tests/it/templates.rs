@@ -408,7 +408,7 @@ fn typed_text_is_escaped_in_mails_and_never_executed() {
         mail.html
     );
     assert!(mail.text.contains(typed), "{}", mail.text);
-    // On the page too, whatever the input is.
+    // On the page too, with any input.
     let page = server.raw(
         b"POST /forgot HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 47\r\nConnection: close\r\n\r\nemail=%22%3E%3Cscript%3E%7B%7B7*7%7D%7D%3C%2Fsc",
     );

@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn token_in(values: &[&[u8]]) -> Option<String> {
+    fn read_token(values: &[&[u8]]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
@@ -134,7 +134,7 @@ mod tests {
     fn the_scheme_may_have_any_letter_case() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c "] {
             assert_eq!(
-                token_in(&[value.as_bytes()]).as_deref(),
+                read_token(&[value.as_bytes()]).as_deref(),
                 Some("a.b.c"),
                 "{value}"
             );
@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn a_header_without_exactly_one_bearer_token_is_ignored() {
-        assert_eq!(token_in(&[]), None);
-        assert_eq!(token_in(&[b"Bearer a", b"Bearer a"]), None);
+        assert_eq!(read_token(&[]), None);
+        assert_eq!(read_token(&[b"Bearer a", b"Bearer a"]), None);
         for value in [
             &b""[..],
             b"Bearer",
@@ -156,7 +156,7 @@ mod tests {
             b"Bearer \xff\xfe",
             b"Bearer\ta",
         ] {
-            assert_eq!(token_in(&[value]), None, "{value:?}");
+            assert_eq!(read_token(&[value]), None, "{value:?}");
         }
     }
 }

@@ -98,7 +98,7 @@ impl Fields {
         }
     }
 
-    /// Reports whether the field exists, with a value of any type.
+    /// Returns whether the field exists, with a value of any type.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -262,7 +262,7 @@ async fn read_body(request: Request, media_type: &'static str) -> Result<Bytes, 
         .map_err(|_| ApiError::PayloadTooLarge)
 }
 
-/// Reports whether a request has exactly this media type. Parameters such as `charset=utf-8` are allowed and ignored: JSON is
+/// Returns whether a request has exactly this media type. Parameters such as `charset=utf-8` are allowed and ignored: JSON is
 /// UTF-8 (RFC 8259, section 8.1).
 fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use movie_bag_core::app::{AccessError, AppError, MovieAction};
-use movie_bag_core::domain::span::{in_seconds, seconds_rounded_up};
+use movie_bag_core::domain::span::{format_seconds, seconds_rounded_up};
 
 /// Default for `Retry-After`, used if the time until recovery is unknown.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -209,7 +209,7 @@ impl Refusal {
                 retry_after: Some(retry_after),
                 ..Self::new(
                     Code::RateLimited,
-                    format!("{error}: try again in {}", in_seconds(retry_after)),
+                    format!("{error}: try again in {}", format_seconds(retry_after)),
                 )
             },
             AppError::Busy { retry_after } => Self::unavailable(error.to_string(), retry_after),

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use movie_bag_core::ports::store::MoviesVersion;
 
-/// Cache of the complete list. An entry is valid until the mark of the database changes. A store without marks is not cached.
+/// Cache of the complete list. An entry is valid until the version of the movies in the database changes. The list
+/// of a store without versions is not cached.
 #[derive(Default)]
 pub(super) struct MovieListCache(Mutex<Option<(MoviesVersion, CachedList)>>);
 
@@ -17,13 +18,13 @@ pub(super) enum CachedList {
 }
 
 impl MovieListCache {
-    pub(super) fn get(&self, mark: MoviesVersion) -> Option<CachedList> {
+    pub(super) fn get(&self, version: MoviesVersion) -> Option<CachedList> {
         let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (cached_mark, list) = cached.as_ref()?;
-        (*cached_mark == mark).then(|| list.clone())
+        let (cached_version, list) = cached.as_ref()?;
+        (*cached_version == version).then(|| list.clone())
     }
 
-    pub(super) fn put(&self, mark: MoviesVersion, list: CachedList) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mark, list));
+    pub(super) fn put(&self, version: MoviesVersion, list: CachedList) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, list));
     }
 }

@@ -144,32 +144,32 @@ const MAX_CACHED_BYTES: usize = 1024 * 1024;
 /// many slow clients need little memory. An error in the middle aborts the connection, so that no client takes an incomplete
 /// list for a complete one.
 async fn complete_list(http: HttpState, after: Option<MovieId>) -> Result<Body, ApiError> {
-    // Read before the movies, so that a cached list is never older than its mark.
-    let mark = match after {
+    // Read before the movies, so that a cached list is never older than its version.
+    let version = match after {
         None => http.app.movies_version().await?,
         Some(_) => None,
     };
-    let cached = mark.and_then(|mark| http.movies.get(mark));
+    let cached = version.and_then(|version| http.movies.get(version));
     if let Some(CachedList::Json(list)) = cached {
         return Ok(Body::from(list));
     }
-    let mark = mark.filter(|_| cached.is_none());
+    let version = version.filter(|_| cached.is_none());
     let mut chunks = ListChunks::start(http.app.clone(), after).await?;
     let mut list = chunks.next().await?.unwrap_or_default();
-    while mark.is_some()
+    while version.is_some()
         && list.len() < MAX_CACHED_BYTES
         && let Some(chunk) = chunks.next().await?
     {
         list.extend_from_slice(&chunk);
     }
     let list = Bytes::from(list);
-    if let Some(mark) = mark {
+    if let Some(version) = version {
         let cached = if chunks.is_finished() {
             CachedList::Json(list.clone())
         } else {
             CachedList::TooLarge
         };
-        http.movies.put(mark, cached);
+        http.movies.put(version, cached);
     }
     if chunks.is_finished() {
         return Ok(Body::from(list));

@@ -84,7 +84,7 @@ impl Pages {
     }
 
     /// Returns the URL of the inbox of a test server. If the inbox listens on all addresses, its host is that of the request.
-    pub(super) fn inbox_for(&self, headers: &HeaderMap) -> String {
+    pub(super) fn inbox_url(&self, headers: &HeaderMap) -> String {
         let Some(address) = self.inbox else {
             return String::new();
         };
@@ -160,7 +160,7 @@ mod tests {
         let at = |address: &str, host: &str| {
             let pages = Pages::new(FileTemplates::load(), 8, Some(address.parse().unwrap()));
             let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())]);
-            pages.inbox_for(&headers)
+            pages.inbox_url(&headers)
         };
         assert_eq!(
             at("127.0.0.1:8025", "10.0.0.5:3000"),

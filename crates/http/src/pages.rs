@@ -47,17 +47,17 @@ impl Pages {
     fn page(&self, status: StatusCode, name: &str, view: &View<'_>) -> Result<Response, ApiError> {
         let mut response = self.render(name, view)?.into_response();
         *response.status_mut() = status;
-        as_page(&mut response);
+        set_page_headers(&mut response);
         Ok(response)
     }
 
     /// Turns an error response into a page with the same status and headers. Any other response stays unchanged.
-    fn with_error_page(&self, mut response: Response, uri: &Uri) -> Response {
+    fn replace_by_error_page(&self, mut response: Response, uri: &Uri) -> Response {
         let Some(refusal) = response.extensions().get::<Refusal>() else {
             return response;
         };
         let view = View {
-            root: &root_of(uri),
+            root: &path_to_root(uri),
             heading: heading(refusal.code),
             message: &message(refusal, uri),
             ..View::default()
@@ -66,7 +66,7 @@ impl Pages {
         if let Ok(page) = self.render("problem.html", &view) {
             *response.body_mut() = page.into();
             response.headers_mut().remove(CONTENT_LENGTH);
-            as_page(&mut response);
+            set_page_headers(&mut response);
         }
         response
     }
@@ -90,16 +90,16 @@ fn message(refusal: &Refusal, uri: &Uri) -> String {
             "If you followed a link from a mail, make sure that you opened the whole link."
                 .to_owned()
         }
-        // The same for every address, so that it does not tell whether an account exists.
+        // The text is the same for every address, so that it does not reveal whether an account exists.
         (Code::RateLimited, Some(wait)) if uri.path() == FORGOT => format!(
             "A link may already be in your mailbox: look there first, and in the spam folder. You can request another \
              one in about {}.",
-            about(wait)
+            describe_period(wait)
         ),
         (Code::RateLimited, Some(wait)) => {
             format!(
                 "Try again in about {}. This request did not use up your link.",
-                about(wait)
+                describe_period(wait)
             )
         }
         (Code::InternalError, _) => {
@@ -110,7 +110,7 @@ fn message(refusal: &Refusal, uri: &Uri) -> String {
 }
 
 /// Returns a period in words, rounded up.
-fn about(span: Duration) -> String {
+fn describe_period(span: Duration) -> String {
     let (number, unit) = match span.as_secs() + u64::from(span.subsec_nanos() > 0) {
         seconds @ 0..=90 => (seconds, "second"),
         seconds => (seconds.div_ceil(60), "minute"),
@@ -121,7 +121,7 @@ fn about(span: Duration) -> String {
     }
 }
 
-fn as_page(response: &mut Response) {
+fn set_page_headers(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
@@ -132,7 +132,7 @@ fn as_page(response: &mut Response) {
 
 /// Returns the relative path from a page to the start page. Relative links work under any host, and below any path of a
 /// reverse proxy.
-fn root_of(uri: &Uri) -> String {
+fn path_to_root(uri: &Uri) -> String {
     let slashes = uri.path().matches('/').count();
     "../".repeat(slashes.saturating_sub(1).min(MAX_DEPTH))
 }
@@ -167,7 +167,7 @@ pub(crate) async fn home(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let view = View {
-        inbox: &http.pages.inbox_for(&headers),
+        inbox: &http.pages.inbox_url(&headers),
         ..View::default()
     };
     http.pages.page(StatusCode::OK, "home.html", &view)
@@ -204,7 +204,7 @@ pub(crate) async fn forgot_submitted(
 ) -> Result<Response, ApiError> {
     let email = fields.string("email");
     fields.finish()?;
-    let inbox = http.pages.inbox_for(&headers);
+    let inbox = http.pages.inbox_url(&headers);
     let mut view = View {
         email: &email,
         inbox: &inbox,
@@ -227,10 +227,10 @@ pub(crate) async fn forgot_submitted(
         .page(StatusCode::BAD_REQUEST, "forgot.html", &view)
 }
 
-/// The token in the path; an error if the path is not UTF-8.
+/// Token in the path; an error if the path is not UTF-8.
 type PathToken = Result<Path<String>, PathRejection>;
 
-fn token_of(token: PathToken) -> Token {
+fn read_token(token: PathToken) -> Token {
     Token::from_exact(token.map_or_else(|_| String::new(), |Path(token)| token))
 }
 
@@ -243,10 +243,10 @@ pub(crate) async fn reset_form(
     uri: Uri,
     token: PathToken,
 ) -> Result<Response, ApiError> {
-    let root = root_of(&uri);
-    let token = token_of(token);
+    let root = path_to_root(&uri);
+    let token = read_token(token);
     if let Err(error) = http.app.inspect_reset(&token).await {
-        return refused(&http, error, &token, &root);
+        return refusal_page(&http, error, &token, &root);
     }
     let view = View {
         root: &root,
@@ -267,14 +267,14 @@ pub(crate) async fn reset_submitted(
     headers: HeaderMap,
     FormBody(mut fields): FormBody,
 ) -> Result<Response, ApiError> {
-    let token = token_of(token);
+    let token = read_token(token);
     let (password, again) = (
         fields.password("password"),
         fields.password("password_again"),
     );
     fields.finish()?;
-    let root = root_of(&uri);
-    let inbox = http.pages.inbox_for(&headers);
+    let root = path_to_root(&uri);
+    let inbox = http.pages.inbox_url(&headers);
     let mut view = View {
         root: &root,
         inbox: &inbox,
@@ -291,12 +291,12 @@ pub(crate) async fn reset_submitted(
                 view.field = "password";
                 sentence(&rule)
             }
-            Err(error) => return refused(&http, error, &token, &root),
+            Err(error) => return refusal_page(&http, error, &token, &root),
         }
     } else {
         // A dead link is reported first: entering the passwords again would be useless.
         if let Err(error) = http.app.inspect_reset(&token).await {
-            return refused(&http, error, &token, &root);
+            return refusal_page(&http, error, &token, &root);
         }
         view.field = "password_again";
         "The passwords do not match. Enter the new password twice.".to_owned()
@@ -315,14 +315,14 @@ pub(crate) async fn cut_off_link(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let nothing = Token::from_exact("");
-    refused(&http, AppError::BadToken, &nothing, &root_of(&uri))
+    refusal_page(&http, AppError::BadToken, &nothing, &path_to_root(&uri))
 }
 
 /// Returns the page of a link that does not work, with a form for a new one. Other errors are passed on.
 ///
-/// An invalid token is refused in the same way for every cause. Only its form makes a difference, which everyone can check
-/// without the secret: it tells an owner that a mail program cut the link off.
-fn refused(
+/// An invalid token is refused in the same way for every cause. Only its form makes a difference, which can be checked
+/// without the secret: the page then reports that a mail program cut the link off.
+fn refusal_page(
     http: &HttpState,
     error: AppError,
     token: &Token,
@@ -362,7 +362,7 @@ pub(crate) async fn errors_as_pages(
 ) -> Response {
     let uri = request.uri().clone();
     let response = next.run(request).await;
-    http.pages.with_error_page(response, &uri)
+    http.pages.replace_by_error_page(response, &uri)
 }
 
 /// Unknown paths return a page to browsers and JSON to programs.
@@ -377,7 +377,7 @@ pub(crate) async fn not_found(
         .iter()
         .any(|accepted| String::from_utf8_lossy(accepted.as_bytes()).contains("text/html"));
     if wants_page && !uri.path().starts_with("/api/") {
-        http.pages.with_error_page(refusal, &uri)
+        http.pages.replace_by_error_page(refusal, &uri)
     } else {
         refusal
     }
@@ -410,7 +410,7 @@ mod tests {
             (90_001, "2 minutes"),
             (292_000, "5 minutes"),
         ] {
-            assert_eq!(about(Duration::from_millis(millis)), words);
+            assert_eq!(describe_period(Duration::from_millis(millis)), words);
         }
     }
 
@@ -423,9 +423,9 @@ mod tests {
             ("/reset/a.b.c?d=/e/", "../"),
             ("/a//b", "../../"),
         ] {
-            assert_eq!(root_of(&path.parse().unwrap()), root, "{path}");
+            assert_eq!(path_to_root(&path.parse().unwrap()), root, "{path}");
         }
         let deep = "/".repeat(5_000).parse().unwrap();
-        assert_eq!(root_of(&deep).len(), 3 * MAX_DEPTH);
+        assert_eq!(path_to_root(&deep).len(), 3 * MAX_DEPTH);
     }
 }

@@ -90,9 +90,9 @@ pub fn router(
         .fallback(pages::not_found);
     let page_router = build_router(page_routes())
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
-    with_limits(api_router, &http)
+    add_limits(api_router, &http)
         .merge(
-            with_limits(page_router, &http)
+            add_limits(page_router, &http)
                 .layer(from_fn_with_state(http.clone(), pages::errors_as_pages)),
         )
         .layer(from_fn_with_state(http.clone(), cors::handle_cross_origin))
@@ -104,7 +104,7 @@ pub fn router(
 }
 
 /// Adds the layers that limit the size of the body and the time of the handler. The layer that is added last runs first.
-fn with_limits(router: Router<HttpState>, http: &HttpState) -> Router<HttpState> {
+fn add_limits(router: Router<HttpState>, http: &HttpState) -> Router<HttpState> {
     router
         .layer(from_fn_with_state(http.clone(), body::read_to_end))
         .layer(from_fn_with_state(

@@ -11,7 +11,7 @@ use movie_bag_core::ports::mail::{DeliveryError, Message, Rendered};
 pub struct Step {
     /// Name of the step: `connect`, `EHLO`, `RCPT`.
     pub name: &'static str,
-    /// Whether it succeeded.
+    /// Whether the step succeeded.
     pub is_done: bool,
     /// Result, with the server's reply.
     pub detail: String,

@@ -95,10 +95,10 @@ fn tags_of_address(address: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::inbox::tests::kept;
+    use crate::inbox::tests::stored_message;
 
     fn tags(headers: &str, to: &[&str]) -> Vec<String> {
-        kept(
+        stored_message(
             format!("{headers}\r\n\r\nx+y@z\r\n").as_bytes(),
             "a+b@c",
             to,

@@ -202,7 +202,7 @@ impl BoundSink {
             let inbox = Arc::clone(&self.inbox);
             // No blocking task: those are waited for when a runtime ends, and a stopped terminal never ends.
             std::thread::spawn(move || {
-                let mut on_message = contained(on_message, reporter);
+                let mut on_message = contain_panics(on_message, reporter);
                 while let Some(id) = shown.blocking_recv() {
                     on_message(inbox.get(&id.0).as_ref());
                 }
@@ -229,10 +229,10 @@ impl BoundSink {
         });
         let smtp = {
             let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
-            accepting(shared, self.smtp, self.encryption, stopped)
+            accept_task(shared, self.smtp, self.encryption, stopped)
         };
         let smtps = self.smtps.map(|(listener, _, encryption)| {
-            accepting(shared, listener, encryption, stopped.clone())
+            accept_task(shared, listener, encryption, stopped.clone())
         });
         let run = async |task: &'static str, start: StartTask| {
             let ended = supervisor.run(task, stopped.clone(), start).await;
@@ -248,7 +248,7 @@ impl BoundSink {
                 None => Ok(()),
             }
         };
-        // On a thread of its own, so that no request holds up a session.
+        // The web port has a thread of its own, so that no request delays a session.
         let web = self.web.map(|(listener, _)| {
             let options = web_port::WebOptions {
                 hosts: self.settings.web_hosts.clone(),
@@ -308,7 +308,7 @@ impl BoundSink {
 }
 
 /// Returns the factory of the task that accepts the SMTP sessions of one socket.
-fn accepting(
+fn accept_task(
     shared: Arc<listener::Shared>,
     socket: SharedListener,
     encryption: Encryption,
@@ -325,8 +325,8 @@ fn accepting(
     }
 }
 
-/// Reports panics of `on_message`, so that the thread that calls it goes on with the next message.
-fn contained(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
+/// Reports panics of `on_message`, so that the calling thread continues with the next message.
+fn contain_panics(mut on_message: OnMessage, reporter: Reporter) -> OnMessage {
     Box::new(move |message| {
         reporter.contain(|| on_message(message));
     })

@@ -1,4 +1,4 @@
-//! Time and randomness as parameters, so that tests decide both. The default is [`SystemClock`] and [`SystemRng`].
+//! Time and randomness as parameters, so that tests control both. The default is [`SystemClock`] and [`SystemRng`].
 
 use jiff::Timestamp;
 

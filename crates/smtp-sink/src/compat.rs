@@ -304,7 +304,7 @@ fn count_in_sheet(pattern: Pattern, css: &str) -> usize {
     found
 }
 
-/// Reports whether a value calls a function. `minmax(` does not call `max(`.
+/// Returns whether a value calls a function. `minmax(` does not call `max(`.
 fn has_function(value: &str, name: &str) -> bool {
     value.match_indices(name).any(|(at, _)| {
         let before = value[..at].chars().next_back();
@@ -313,7 +313,7 @@ fn has_function(value: &str, name: &str) -> bool {
     })
 }
 
-/// Reports whether a value contains a number with this unit, such as `50vh`.
+/// Returns whether a value contains a number with this unit, such as `50vh`.
 fn has_unit(value: &str, unit: &str) -> bool {
     value.match_indices(unit).any(|(at, _)| {
         let is_number = value[..at].ends_with(|char: char| char.is_ascii_digit() || char == '.');

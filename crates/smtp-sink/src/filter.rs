@@ -220,11 +220,11 @@ fn arrivals(arrived: &[String], rejected: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbox::tests::kept;
+    use crate::inbox::tests::stored_message;
 
     #[test]
     fn a_filter_selects_by_address_subject_search_and_condition() {
-        let message = kept(
+        let message = stored_message(
             b"From: Shop <shop@example.com>\r\nTo: Ann <ann@example.com>\r\nSubject: =?utf-8?q?=C3=9Cber?= reset\r\n\r\nHi\r\n",
             "bounce@example.com",
             &["ann@example.com", "hidden@example.com"],

@@ -1,6 +1,6 @@
 //! Reader of HTML mails: visible text, targets of links, and changes before a document is shown.
 //!
-//! It is not a browser: it knows tags, attributes, common entities and which elements are invisible. Nothing is fetched. Time is
+//! It is not a browser: it recognizes tags, attributes, common entities and invisible elements. Nothing is fetched. Time is
 //! linear in the length of the input, also for hostile input.
 
 mod entities;

@@ -97,7 +97,7 @@ impl Inbox {
         self
     }
 
-    /// Reports whether storing a message waits for a disk.
+    /// Returns whether storing a message waits for a disk.
     pub fn is_on_disk(&self) -> bool {
         self.archive.is_some()
     }
@@ -249,7 +249,7 @@ impl Inbox {
         self.lock().get(&MessageId(id.to_owned())).cloned()
     }
 
-    /// Reports whether a message is stored. The archive calls this while it holds its own lock, so the lock of the table must
+    /// Returns whether a message is stored. The archive calls this while it holds its own lock, so the lock of the table must
     /// not be held during a call of the archive.
     fn contains(&self, id: &MessageId) -> bool {
         self.lock().sequence(id).is_some()

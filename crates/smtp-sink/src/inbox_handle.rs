@@ -100,7 +100,10 @@ impl InboxHandle {
         found.map_err(|_| WaitError::Timeout {
             filter: filter.to_string(),
             timeout: time,
-            arrived: self.considered(&filter).map(|one| line_of(&one)).collect(),
+            arrived: self
+                .considered(&filter)
+                .map(|one| describe_in_line(&one))
+                .collect(),
             rejected: self.summary().rejected,
         })
     }
@@ -113,7 +116,7 @@ impl InboxHandle {
 }
 
 /// Describes a message in one line, such as `to ann@example.com from shop@example.com: "Your order"`.
-fn line_of(stored: &ReceivedMessage) -> String {
+fn describe_in_line(stored: &ReceivedMessage) -> String {
     let recipients: Vec<_> = stored
         .envelope
         .recipients

@@ -43,8 +43,8 @@
 //! - A message that was acknowledged with 250 has been stored, byte for byte as received (RFC 5321 6.1). The oldest messages are
 //!   dropped once a limit is reached; see [`SinkBuilder::max_messages`] and [`SinkBuilder::max_memory`].
 //! - Nothing is delivered or relayed. No host name is looked up, and no link of a message is fetched.
-//! - The memory of messages is limited, also of those that are being received. A message that cannot be parsed is stored all the
-//!   same.
+//! - The memory of messages is limited, also of those that are being received. A message that cannot be parsed is stored
+//!   nevertheless.
 //!
 //! # Runtimes
 //!
@@ -92,7 +92,7 @@ mod settings;
 mod sink;
 mod stream;
 pub mod supervision;
-// Not a part of the API: the tests of the program that embeds the sink compare its escapes with those of its terminal.
+// This module is not a part of the API: the tests of the program that embeds the sink compare its escapes with those of its terminal.
 #[doc(hidden)]
 pub mod unsafe_text;
 mod view;

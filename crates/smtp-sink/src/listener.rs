@@ -25,13 +25,13 @@ use super::settings::SinkSettings;
 use super::stream::Stream;
 use crate::session::{Effect, Input, Limits, MessageId, Received, Refusal, Session, Setup};
 
-/// Host name in replies. The server needs no real one, and looks none up.
+/// Host name in replies. The server needs no real name, and resolves none.
 const HOST: &str = "localhost";
 
 /// Maximum number of bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Time for which a closed connection may go on sending before it is cut. Without it the last reply can be lost.
+/// Time for which a closed connection may continue sending before it is closed. Without it the last reply can be lost.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Time for a TLS handshake.
@@ -41,7 +41,7 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// a reply.
 pub const MAX_REFUSALS: usize = 64;
 
-/// Time without a message after which a session may be closed for a new one where no slot is free.
+/// Time without a message after which a session may be closed for a new one if no slot is free.
 const SPARED: Duration = Duration::from_secs(1);
 
 /// Time for a session to end in favour of a new one.
@@ -409,7 +409,7 @@ impl Connection {
     async fn show(&mut self) {
         for id in self.kept.drain(..) {
             if let Some(show) = &self.shared.show {
-                // An error means that the callback is not called any more; the message is stored all the same.
+                // An error means that the callback is not called any more; the message is stored nevertheless.
                 let _ = show.send(id).await;
             }
         }

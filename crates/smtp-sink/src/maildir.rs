@@ -173,7 +173,7 @@ impl Maildir {
             if message.is_read() {
                 marks.push(SEEN);
             }
-            // In alphabetical order, as every reader writes them.
+            // Marks are in alphabetical order, as every reader writes them.
             marks.sort_unstable();
             let marks: String = marks.into_iter().collect();
             let marked = self

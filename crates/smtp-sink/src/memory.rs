@@ -42,7 +42,7 @@ impl Memory {
         self.used() > self.limit
     }
 
-    /// Reports whether incoming messages use more than their share of the limit.
+    /// Returns whether incoming messages use more than their share of the limit.
     pub fn has_too_much_incoming(&self) -> bool {
         self.incoming.load(Ordering::Relaxed) > self.incoming_limit
     }
@@ -77,7 +77,7 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Changes the number of bytes. Returns whether it grew.
+    /// Changes the number of bytes. Returns whether the charge grew.
     pub fn resize(&self, bytes: u64) -> bool {
         let before = self.bytes.swap(bytes, Ordering::Relaxed);
         for counter in self.counters() {

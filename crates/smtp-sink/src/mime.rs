@@ -44,7 +44,7 @@ pub struct Part<'x> {
     pub content_id: String,
     /// Content-Transfer-Encoding.
     pub encoding: Encoding,
-    /// Whether it contains other parts.
+    /// Whether the part contains other parts.
     pub is_multipart: bool,
     /// Index of the multipart that contains it.
     pub parent: Option<usize>,
@@ -55,7 +55,7 @@ pub struct Part<'x> {
 }
 
 impl<'x> Part<'x> {
-    /// Returns its type in lower case; the default is `text/plain` (RFC 2045 5.2).
+    /// Returns the media type in lower case; the default is `text/plain` (RFC 2045 5.2).
     pub fn kind(&self) -> &str {
         match &self.content_type {
             Some(content_type) => &content_type.value,
@@ -64,7 +64,7 @@ impl<'x> Part<'x> {
         }
     }
 
-    /// Returns the charset parameter of its type.
+    /// Returns the charset parameter of the media type.
     pub fn charset(&self) -> Option<&str> {
         let charset = self.content_type.as_ref()?.parameter("charset")?;
         // `charset=us-ascii (comment)`

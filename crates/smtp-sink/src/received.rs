@@ -31,7 +31,7 @@ const STRING: usize = 48;
 pub struct ReceivedMessage {
     /// 22 characters of `[0-9A-Za-z]`.
     pub id: MessageId,
-    /// Time at which its last byte arrived.
+    /// Time at which the last byte of the message arrived.
     pub received_at: Timestamp,
     /// Bytes as the client sent them, with dot-stuffing undone.
     pub source: Bytes,
@@ -70,12 +70,12 @@ pub struct SessionFacts {
 pub struct Identity {
     /// Id of the message.
     pub id: MessageId,
-    /// Time at which its last byte arrived.
+    /// Time at which the last byte of the message arrived.
     pub received_at: Timestamp,
 }
 
 impl ReceivedMessage {
-    /// Returns its identity on disk.
+    /// Returns the identity of the message on disk.
     pub(crate) fn identity(&self) -> Identity {
         Identity {
             id: self.id.clone(),
@@ -111,12 +111,12 @@ impl ReceivedMessage {
         }
     }
 
-    /// Returns whether it was opened.
+    /// Returns whether the message was opened.
     pub fn is_read(&self) -> bool {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Returns its tags, in order.
+    /// Returns the tags of the message, in order.
     pub fn tags(&self) -> Vec<String> {
         self.tags
             .read()
@@ -162,7 +162,7 @@ impl ReceivedMessage {
             .collect()
     }
 
-    /// Reports whether it matches a query; see [`Query::matches`](super::search::Query::matches).
+    /// Returns whether the message matches a query; see [`Query::matches`](super::search::Query::matches).
     pub(crate) fn matches(&self, query: &super::search::Query) -> bool {
         let tags = self.tags();
         let facts = Facts {
@@ -176,7 +176,7 @@ impl ReceivedMessage {
         query.matches(facts, || self.digest(), search_text)
     }
 
-    /// Returns the memory that it is charged for, in bytes.
+    /// Returns the memory that the message is charged for, in bytes.
     pub(crate) fn weight(&self) -> u64 {
         let session = &self.session;
         let login = session.login.as_ref().map_or(0, |login| login.user.len());
@@ -190,17 +190,18 @@ impl ReceivedMessage {
         (OVERHEAD + MAX_CACHED_DIGEST + all) as u64
     }
 
-    /// Sets the charge for its weight. The inbox does so once, when it stores the message.
+    /// Sets the charge for the weight of the message. The inbox calls this once, when it stores the message.
     pub(super) fn set_charge(&self, charge: Charge) {
         let _ = self.charge.set(charge);
     }
 
-    /// Marks it as read or unread, and returns whether that changed it. Only the inbox may call this, since it keeps counts.
+    /// Marks the message as read or unread, and returns whether the mark changed. Only the inbox may call this, since it counts
+    /// unread messages.
     pub(super) fn set_read(&self, read: bool) -> bool {
         self.read.swap(read, Ordering::Relaxed) != read
     }
 
-    /// Replaces its tags and returns the old ones. Only the inbox may call this, since it keeps counts.
+    /// Replaces the tags of the message and returns the old ones. Only the inbox may call this, since it counts tags.
     pub(super) fn set_tags(&self, tags: Vec<String>) -> Vec<String> {
         let mut own = self.tags.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *own, tags);

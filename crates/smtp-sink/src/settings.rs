@@ -21,10 +21,10 @@ pub struct SinkSettings {
     pub max_memory: u64,
     /// Maximum size of a message, in bytes; a larger one is refused.
     pub max_size: u64,
-    /// Maximum number of recipients of a message; the client is asked to send it again to the others.
+    /// Maximum number of recipients of a message; the reply requests the client to send it again to the others.
     pub max_recipients: usize,
     /// Maximum number of SMTP sessions at once. For a further one, a session that has sent no message for a second is closed;
-    /// if there is none, the client is asked to come back.
+    /// if there is none, the client is refused with 421.
     pub max_sessions: usize,
     /// Maximum number of connections of the web port at once. For a further one, the connection that has kept the server
     /// waiting for longest is closed.

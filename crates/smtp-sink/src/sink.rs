@@ -26,7 +26,7 @@ use crate::supervision::TaskFailed;
 
 /// Running sink. When it is dropped, the sink has stopped: its sockets are closed, and its threads have ended.
 ///
-/// It can be shared, also as a `static`, and used on any thread and any executor. Tests that run at the same time each start a
+/// A sink can be shared, also as a `static`, and used on any thread and any executor. Tests that run at the same time each start a
 /// sink of their own, or wait for different addresses.
 ///
 /// ```
@@ -108,7 +108,7 @@ impl Sink {
     /// Returns the newest message that the filter selects, also if it arrived before the call. If there is none, waits for the
     /// first one to arrive.
     ///
-    /// [`Filter::after`] leaves out messages that a test has seen. Time runs as on a clock, also where a test has paused the
+    /// [`Filter::after`] leaves out messages that a test has seen. The timeout uses real time, even if a test has paused the
     /// time of its runtime. A dropped future waits no longer.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Sink {
     /// # Panics
     /// If a condition of [`Filter::matching`] panics.
     pub async fn wait_for(&self, filter: Filter, timeout: Duration) -> Result<Message, WaitError> {
-        // On the runtime of the sink, since that of the caller may have no time, or paused time.
+        // The sink waits on its own runtime, since the runtime of the caller may have no timer or paused time.
         let mut waiting = JoinSet::new();
         let wait = self.started.inbox.clone().wait_within(filter, timeout);
         waiting.spawn_on(wait, &self.started.runtime);
@@ -276,7 +276,7 @@ impl Drop for Background {
     fn drop(&mut self) {
         drop(self.abort.take());
         if let Some(thread) = self.thread.take() {
-            // A panic was printed where it happened.
+            // The panic hook has printed the panic.
             let _ = thread.join();
         }
     }

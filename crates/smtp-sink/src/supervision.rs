@@ -17,8 +17,8 @@ use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
-/// Starts a task, and starts it again after it has failed. What must survive a restart, such as a listening socket, belongs
-/// to this function.
+/// Starts a task, and starts it again after it has failed. A resource that must survive a restart, such as a listening
+/// socket, belongs to this function.
 pub type StartTask = Box<dyn FnMut() -> BoxFuture<'static, io::Result<()>> + Send>;
 
 /// Returns a future that resolves with the cause of the next failure, or with `None` once the thread has ended.
@@ -61,8 +61,9 @@ pub struct TaskFailed {
     pub cause: String,
 }
 
-/// Runs each task once. A failure is logged and ends the sink, since a sink that receives nothing would look like a program
-/// that sends nothing. A panic of [`OnMessage`](super::OnMessage) is logged only: the message is stored.
+/// Runs each task once. A failure is logged and ends the sink, since a sink that receives nothing could not be
+/// distinguished from a program that sends nothing. A panic of [`OnMessage`](super::OnMessage) is logged only: the
+/// message is stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunOnce;
 
@@ -78,7 +79,7 @@ impl TaskSupervisor for RunOnce {
             run.spawn(start());
             drop(start);
             let ended = run.join_next().await;
-            let cause = ended.and_then(cause_of);
+            let cause = ended.and_then(failure_cause);
             if is_raised(&stop) {
                 if let Some(cause) = cause {
                     tracing::error!(task, cause, "a task failed while it stopped");
@@ -123,7 +124,7 @@ fn is_raised(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
 }
 
-fn cause_of(ended: Result<io::Result<()>, JoinError>) -> Option<String> {
+fn failure_cause(ended: Result<io::Result<()>, JoinError>) -> Option<String> {
     match ended {
         Ok(result) => result.err().map(|error| error.to_string()),
         Err(error) => Some(match error.try_into_panic() {
@@ -191,7 +192,7 @@ pub(super) fn reports() -> (Reporter, Reports) {
 pub(super) struct Reporter(mpsc::Sender<String>);
 
 impl Reporter {
-    /// Runs `work`, and reports its panic. The caller vouches that what `work` changes is sound after a panic.
+    /// Runs `work`, and reports its panic. The caller guarantees that the data which `work` changes is valid after a panic.
     pub(super) fn contain(&self, work: impl FnOnce()) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             let _ = self.0.try_send(panicked(&*panic));

@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns whether a terminal would obey this character, or show the text around it in another order or on another line.
+/// Returns whether a terminal would interpret this character as a command, or show the text around it in another order or
+/// on another line.
 ///
 /// That is all of C0, DEL and C1, the marks, embeddings, overrides and isolates of bidirectional text, the line and paragraph
 /// separators, and the deprecated format and annotation characters. Characters that are only invisible, such as joiners and

@@ -21,7 +21,7 @@ pub fn part(message: &ReceivedMessage, part_id: &str) -> Option<Attachment> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbox::tests::kept;
+    use crate::inbox::tests::stored_message;
 
     #[test]
     fn headers_text_and_parts_are_decoded() {
@@ -35,7 +35,7 @@ mod tests {
             "--m\r\nContent-Type: text/csv; name=a.csv\r\nContent-Disposition: attachment; filename=a.csv\r\n\r\na,b\r\n",
             "--m\r\nContent-Type: image/png\r\nContent-ID: <pic>\r\nContent-Transfer-Encoding: base64\r\n\r\niVBO\r\n--m--\r\n",
         );
-        let message = kept(
+        let message = stored_message(
             source.as_bytes(),
             "bounce@example.com",
             &["ANN@example.com", "hidden@example.com"],
@@ -91,7 +91,7 @@ mod tests {
     fn nested_messages_are_one_attachment_at_any_depth() {
         for kind in ["message/rfc822", "Message/RFC822", "message/global"] {
             let source = format!("Content-Type: {kind}\r\n\r\n").repeat(60_000);
-            let deepest = kept(source.as_bytes(), "a@b", &["c@d"]);
+            let deepest = stored_message(source.as_bytes(), "a@b", &["c@d"]);
             assert_eq!(deepest.digest().attachments, 1);
             let content = content(&deepest);
             assert_eq!(content.attachments[0].file_name, "part-0.eml");
@@ -111,11 +111,11 @@ mod tests {
             b"no header at all",
             b"\r\n\r\n.\r\n",
         ] {
-            let message = kept(source, "a@b", &["c@d"]);
+            let message = stored_message(source, "a@b", &["c@d"]);
             assert_eq!(message.digest().bcc[0].address, "c@d");
             content(&message);
         }
-        let message = kept(b"", "a@b", &[]);
+        let message = stored_message(b"", "a@b", &[]);
         assert!(!message.digest().is_parsed);
     }
 }

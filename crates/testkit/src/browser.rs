@@ -243,8 +243,8 @@ impl Browser {
 
     /// Waits until a condition holds.
     #[track_caller]
-    pub fn waits_for(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        wait_until(what, || is_so(self));
+    pub fn waits_for(&self, what: &str, mut is_met: impl FnMut(&Self) -> bool) {
+        wait_until(what, || is_met(self));
     }
 
     /// Waits until a page has this heading.
@@ -379,7 +379,7 @@ impl Browser {
         width.as_u64().unwrap().saturating_sub(device.width())
     }
 
-    /// Does something with an element, and finds the element again if the page was replaced meanwhile.
+    /// Performs an action on an element, and finds the element again if the page was replaced meanwhile.
     #[track_caller]
     fn at(&self, css: &str, act: impl Fn(&str) -> Result<Value, String>) -> Value {
         loop {

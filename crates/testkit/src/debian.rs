@@ -59,7 +59,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// Returns the files in a folder whose names satisfy `is_wanted`, sorted.
-pub fn files_in(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+pub fn list_files(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries

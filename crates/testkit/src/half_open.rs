@@ -52,7 +52,7 @@ pub struct Crowd {
 }
 
 /// Returns the number of clients that this process can run for each of `ports` ports, up to 2,000.
-pub fn crowd_of(ports: usize) -> usize {
+pub fn possible_clients(ports: usize) -> usize {
     /// Files of other tests in this process, of the test runner and of the servers' pipes.
     const RESERVE: u64 = 600;
     (raised_file_limit().saturating_sub(RESERVE) as usize / ports).clamp(1, 2_000)
@@ -62,7 +62,7 @@ pub fn crowd_of(ports: usize) -> usize {
 #[cfg(unix)]
 fn raised_file_limit() -> u64 {
     use rustix::process::{Resource, getrlimit, setrlimit};
-    /// macOS refuses more than this, whatever the hard limit (`OPEN_MAX`).
+    /// macOS refuses more than this for any hard limit (`OPEN_MAX`).
     const HIGHEST: u64 = 10_240;
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit
@@ -79,7 +79,7 @@ fn raised_file_limit() -> u64 {
 
 impl Crowd {
     /// Opens `count` connections, and holds them as long as the server does.
-    pub fn at(address: &str, count: usize, kind: HalfOpen) -> Self {
+    pub fn connect(address: &str, count: usize, kind: HalfOpen) -> Self {
         let address: SocketAddr = address.parse().unwrap();
         let is_over = Arc::new(AtomicBool::new(false));
         let opened = Arc::new(AtomicUsize::new(0));
@@ -106,7 +106,7 @@ impl Crowd {
 
     /// Waits until each client has tried to connect.
     #[track_caller]
-    pub fn wait_until_there(&self) {
+    pub fn wait_until_connected(&self) {
         wait_until("the crowd is there", || {
             self.opened.load(Ordering::Relaxed) >= self.count
         });

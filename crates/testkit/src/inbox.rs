@@ -142,7 +142,7 @@ impl Inbox {
     pub fn wait_for_count(&self, to: &str, subject: &str, count: usize) -> Mail {
         let id = wait_for(&format!("{count} mails {subject:?} to {to}"), || {
             let messages = self.messages();
-            let ids = with_subject(&messages, to, subject);
+            let ids = find_by_subject(&messages, to, subject);
             if ids.len() >= count {
                 Ok(ids[0].to_owned())
             } else {
@@ -154,12 +154,12 @@ impl Inbox {
 
     /// Returns the number of mails with this subject that have arrived at an address.
     pub fn count(&self, to: &str, subject: &str) -> usize {
-        with_subject(&self.messages(), to, subject).len()
+        find_by_subject(&self.messages(), to, subject).len()
     }
 }
 
 /// Returns the ids of the mails with this subject to an address, newest first.
-fn with_subject<'a>(messages: &'a [Value], to: &str, subject: &str) -> Vec<&'a str> {
+fn find_by_subject<'a>(messages: &'a [Value], to: &str, subject: &str) -> Vec<&'a str> {
     messages
         .iter()
         .filter(|message| is_to(message, to) && message["Subject"] == subject)

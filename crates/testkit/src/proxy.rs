@@ -1,4 +1,4 @@
-//! A reverse proxy with another host name and a path prefix that the server behind it does not know.
+//! A reverse proxy with another host name and a path prefix that differ from those of the server behind it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -187,7 +187,7 @@ impl Server {
 
     pub fn metrics(&self) -> Answer {
         let address = self.metrics_address();
-        Answer::of(self.agent.get(format!("http://{address}/metrics")).call())
+        Answer::from_result(self.agent.get(format!("http://{address}/metrics")).call())
     }
 
     /// Returns the SMTP address of the sink.
@@ -210,7 +210,7 @@ impl Server {
             .agent
             .post(format!("http://{}{path}", self.api))
             .header("Content-Type", "application/x-www-form-urlencoded");
-        Answer::of(request.send(form))
+        Answer::from_result(request.send(form))
     }
 
     /// Posts JSON with an additional header.
@@ -220,7 +220,7 @@ impl Server {
             .post(format!("http://{}{path}", self.api))
             .header("Content-Type", "application/json")
             .header(header.0, header.1);
-        Answer::of(request.send(body.to_string()))
+        Answer::from_result(request.send(body.to_string()))
     }
 
     /// Sets a new password on the page of a reset link.
@@ -239,7 +239,7 @@ impl Server {
     }
 
     pub fn get(&self, path: &str) -> Answer {
-        Answer::of(self.agent.get(format!("http://{}{path}", self.api)).call())
+        Answer::from_result(self.agent.get(format!("http://{}{path}", self.api)).call())
     }
 
     /// Sends a request with any method and a JSON body, with `token` as access token.
@@ -251,10 +251,10 @@ impl Server {
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        Answer::of(self.agent.run(request.body(body.to_owned()).unwrap()))
+        Answer::from_result(self.agent.run(request.body(body.to_owned()).unwrap()))
     }
 
-    /// Sends raw bytes over a new connection, and returns everything that comes back.
+    /// Sends raw bytes over a new connection, and returns everything that it receives.
     pub fn raw(&self, bytes: &[u8]) -> String {
         raw(&self.api, bytes)
     }
@@ -336,7 +336,7 @@ impl Server {
     }
 }
 
-/// Sends raw bytes over a new connection, and returns everything that comes back.
+/// Sends raw bytes over a new connection, and returns everything that it receives.
 pub fn raw(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -459,7 +459,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn of(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Self {
+    fn from_result(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Self {
         let mut response = result.unwrap();
         let text = response.body_mut().read_to_string().unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();

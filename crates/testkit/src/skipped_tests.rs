@@ -10,7 +10,7 @@ pub fn report_skipped(what: &str, why: &str, advice: &str) {
     let message = format!("\n==== LEFT OUT: {what}. {why}\n==== {advice}\n");
     assert!(std::env::var_os("CI").is_none(), "{message}");
     if REPORTED.lock().unwrap().insert(what.to_owned()) {
-        // Not `eprintln!`: the test runner captures its output and drops it if the test passes.
+        // `eprintln!` is not used, since the test runner captures its output and drops it if the test passes.
         let _ = std::io::stderr().write_all(message.as_bytes());
     }
 }

@@ -13,14 +13,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until a condition holds.
 #[track_caller]
-pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
-    wait_until_within(PATIENCE, what, is_so);
+pub fn wait_until(what: &str, is_met: impl FnMut() -> bool) {
+    wait_until_within(PATIENCE, what, is_met);
 }
 
 /// Waits until a condition holds that may take longer than [`PATIENCE`], as in a long run.
 #[track_caller]
-pub fn wait_until_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    poll(patience, what, || is_so().then_some(()).ok_or("not yet"));
+pub fn wait_until_within(patience: Duration, what: &str, mut is_met: impl FnMut() -> bool) {
+    poll(patience, what, || is_met().then_some(()).ok_or("not yet"));
 }
 
 /// Waits until there is a value, and returns it. `look` returns the current state while there is none yet; the last state is

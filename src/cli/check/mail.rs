@@ -113,11 +113,11 @@ fn reset_mail(
     }))
 }
 
-/// Checks for a user name without a password or a password without a user name: no login takes place then.
+/// Checks for a user name without a password or a password without a user name: the client does not log in then.
 ///
-/// It is a mistake for a server on another machine, for one that is encrypted, and in production. The tutorial's env file
+/// Such a setting is a mistake for a server on another machine, for one that is encrypted, and in production. The tutorial's env file
 /// has a user name alone for a debugging server on this machine, where it does no harm; a server that requires a login
-/// refuses the session anyway.
+/// refuses the session in any case.
 pub(super) fn check_credentials(settings: &Settings, is_deployment: bool) -> Option<Check> {
     const NAME: &str = "mail login";
     let mail = &settings.mail;

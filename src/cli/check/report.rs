@@ -43,7 +43,7 @@ pub(super) fn print(report: &Report, tables: OptionalTables, ui: &Ui) -> Result<
     for check in &report.checks {
         checks.add_row([check.verdict.name(), check.name, &message_with_hint(check)]);
     }
-    ui.answer(&color_verdicts(&table::fitted(checks), ui))?;
+    ui.answer(&color_verdicts(&table::fit_to_terminal(checks), ui))?;
     if tables.dialogue {
         let mut dialogue = table::table(["RESULT", "STEP", "REPLY"], &[2]);
         for step in &report.dialogue {

@@ -1,10 +1,10 @@
 //! Help texts.
 //!
-//! There is one definition of the command line. `--help` shows its compact form, which fits one screen: examples, and one line for
-//! each option. `movie-bag help COMMAND`, the man pages and docs/cli.md show the complete form: explanations, the settings
-//! that the command reads, its exit codes and its JSON output. In the definition, a doc comment is the summary and, after a
-//! blank line, the explanation; `before_help` holds the examples, and `after_long_help` further notes. The rest comes from
-//! the table in [`command_table`].
+//! There is one definition of the command line. `--help` shows its compact form, which fits one screen: examples, and one
+//! line for each option. `movie-bag help COMMAND`, the man pages and docs/cli.md show the complete form: explanations,
+//! the settings that the command reads, its exit codes and its JSON output. In the definition, a doc comment is the
+//! summary and, after a blank line, the explanation; `before_help` holds the examples, and `after_long_help` further
+//! notes. The rest is generated from the table in [`command_table`].
 
 mod command_table;
 #[cfg(test)]
@@ -33,20 +33,20 @@ const TEMPLATE: &str = "{about-with-newline}
 const HELP: &str = "help";
 
 /// Returns the definition of the command line with the parts that all commands have in common.
-pub(super) fn completed(command: clap::Command) -> clap::Command {
-    let command = command.mut_args(with_hint);
+pub(super) fn add_common_parts(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(set_default_hint);
     let globals: Vec<_> = command
         .get_arguments()
         .filter(|argument| argument.is_global_set())
         .cloned()
-        .map(for_subcommand)
+        .map(hide_in_subcommand)
         .collect();
     complete(command, "", &globals)
 }
 
 fn complete(command: clap::Command, path: &str, globals: &[clap::Arg]) -> clap::Command {
-    let mut command = command.mut_args(with_hint).help_template(TEMPLATE);
-    if let Some(examples) = command.get_before_help().map(with_styled_heading) {
+    let mut command = command.mut_args(set_default_hint).help_template(TEMPLATE);
+    if let Some(examples) = command.get_before_help().map(style_heading) {
         command = command.before_help(examples);
     }
     let notes = command.get_after_long_help().map(StyledStr::to_string);
@@ -78,7 +78,7 @@ fn complete(command: clap::Command, path: &str, globals: &[clap::Arg]) -> clap::
 }
 
 /// Returns a global option for a subcommand: accepted and completed, but explained only in the help of the program.
-fn for_subcommand(argument: clap::Arg) -> clap::Arg {
+fn hide_in_subcommand(argument: clap::Arg) -> clap::Arg {
     if argument.get_id() == HELP {
         return argument;
     }
@@ -86,7 +86,7 @@ fn for_subcommand(argument: clap::Arg) -> clap::Arg {
 }
 
 /// Styles the first line of the examples like clap's headings.
-fn with_styled_heading(examples: &StyledStr) -> String {
+fn style_heading(examples: &StyledStr) -> String {
     let examples = examples.to_string();
     let header = Styles::styled();
     let header = header.get_header();
@@ -98,7 +98,7 @@ fn with_styled_heading(examples: &StyledStr) -> String {
 
 /// Sets the hint of an argument without one to [`ValueHint::Other`]. Shells offer files for an argument without a hint, which
 /// is wrong for an account, a number or a text.
-fn with_hint(argument: clap::Arg) -> clap::Arg {
+fn set_default_hint(argument: clap::Arg) -> clap::Arg {
     match argument.get_value_hint() {
         ValueHint::Unknown if argument.get_action().takes_values() => {
             argument.value_hint(ValueHint::Other)
@@ -117,9 +117,9 @@ pub(super) struct Page {
     pub(super) sections: Vec<Section>,
 }
 
-/// Returns a page for the program and for each of its commands. `raw` is the definition before [`completed`].
+/// Returns a page for the program and for each of its commands. `raw` is the definition before [`add_common_parts`].
 pub(super) fn pages(raw: clap::Command) -> Vec<Page> {
-    let mut built = completed(raw.clone());
+    let mut built = add_common_parts(raw.clone());
     built.build();
     let mut pages = Vec::new();
     collect(&raw, &built, "", &mut pages);

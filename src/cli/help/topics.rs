@@ -110,23 +110,23 @@ Templates, with their variables:
         text.push_str(&format!(
             "\n  {}\n{}",
             template.name,
-            explained(template.purpose)
+            indent_text(template.purpose)
         ));
-        text.push_str(&explained(&template.variables.join(", ")));
+        text.push_str(&indent_text(&template.variables.join(", ")));
     }
     text.push_str("\nVariables:\n");
     for variable in BUILT_IN_TEMPLATES.variables {
         text.push_str(&format!(
             "  {}\n{}",
             variable.name,
-            explained(variable.meaning)
+            indent_text(variable.meaning)
         ));
     }
     text
 }
 
 /// Returns a text in indented lines of at most 80 columns; an empty string for an empty text.
-fn explained(text: &str) -> String {
+fn indent_text(text: &str) -> String {
     const INDENT: &str = "      ";
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {

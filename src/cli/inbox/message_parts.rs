@@ -46,7 +46,7 @@ pub(super) fn print(ui: &Ui, parts: &[MessagePart], mail: &Fetched) -> anyhow::R
         };
         match (text, part) {
             (Some(text), MessagePart::Text | MessagePart::Html) => {
-                ui.answer_raw(&with_unix_line_endings(&text))?
+                ui.answer_raw(&to_unix_line_endings(&text))?
             }
             // Always one line, because scripts read it with `$(…)`.
             (Some(text), _) => ui.answer(&escape_line(&text))?,
@@ -70,7 +70,7 @@ pub(super) fn print(ui: &Ui, parts: &[MessagePart], mail: &Fetched) -> anyhow::R
 }
 
 /// Converts the CRLF line endings of a message, and ends the last line.
-fn with_unix_line_endings(text: &str) -> String {
+fn to_unix_line_endings(text: &str) -> String {
     let mut text = text.replace("\r\n", "\n");
     if !text.ends_with('\n') {
         text.push('\n');

@@ -39,12 +39,12 @@ impl Command {
     fn access(&self) -> Access {
         match self {
             Self::List(_) => Access::Read,
-            Self::Flush(_) => Access::Change(Absence::of_database()),
+            Self::Flush(_) => Access::Change(Absence::needs_database()),
             Self::Retry(args) => Access::Change(match args.id {
-                Some(id) => Absence::of_mail(id),
-                None => Absence::of_database(),
+                Some(id) => Absence::needs_mail(id),
+                None => Absence::needs_database(),
             }),
-            Self::Drop(args) => Access::Change(Absence::of_mail(args.id)),
+            Self::Drop(args) => Access::Change(Absence::needs_mail(args.id)),
         }
     }
 }

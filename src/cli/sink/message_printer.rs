@@ -50,7 +50,7 @@ struct Colors {
 }
 
 impl Colors {
-    fn of(style: StdoutStyle) -> Self {
+    fn new(style: StdoutStyle) -> Self {
         if !style.color {
             return Self::default();
         }
@@ -99,7 +99,7 @@ fn print_text(
         token,
         code,
         plain,
-    } = Colors::of(style);
+    } = Colors::new(style);
     let mut facts = vec![
         message.received_at.strftime("%H:%M:%S").to_string(),
         message.id.to_string(),
@@ -189,7 +189,7 @@ fn print_rest(
     shown: usize,
     style: StdoutStyle,
 ) -> io::Result<()> {
-    let Colors { dim, plain, .. } = Colors::of(style);
+    let Colors { dim, plain, .. } = Colors::new(style);
     match all.saturating_sub(shown) {
         0 => Ok(()),
         rest => writeln!(out, "         {dim}(and {rest} more){plain}"),
@@ -354,7 +354,7 @@ mod tests {
 
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
 
-    fn kept(source: &[u8], from: &str, to: &[&str]) -> ReceivedMessage {
+    fn stored_message(source: &[u8], from: &str, to: &[&str]) -> ReceivedMessage {
         let recipient = |address: &&str| Recipient {
             address: (*address).to_owned(),
             params: vec![],
@@ -388,7 +388,7 @@ mod tests {
         let source = format!(
             "Subject: Reset your password\r\n\r\nOpen http://localhost:3000/reset/{JWT} soon.\r\nYour code: 123456\r\n"
         );
-        let message = kept(
+        let message = stored_message(
             source.as_bytes(),
             "support@example.com",
             &["ann@example.com"],
@@ -433,7 +433,7 @@ mod tests {
     #[test]
     fn no_message_reaches_the_terminal_unescaped() {
         let source = "Subject: \x1b[2J\x07\u{9b}31m \u{202e}evil\r\nFrom: a@b\r\n\r\nbody \x1b]0;title\x07 \u{2066}\u{85}x\rover\u{8}\ttab\r\n";
-        let message = kept(source.as_bytes(), "a\u{202e}@b", &["c\u{9b}@d"]);
+        let message = stored_message(source.as_bytes(), "a\u{202e}@b", &["c\u{9b}@d"]);
         let style = StdoutStyle {
             color: false,
             terminal: true,
@@ -491,7 +491,7 @@ mod tests {
         };
         target.run(|source| {
             let to = ["ann@example.com", "<script>\u{202e}@x", "a@b.c"];
-            let message = kept(source, "\u{9b}\"'<img src=x>@y", &to);
+            let message = stored_message(source, "\u{9b}\"'<img src=x>@y", &to);
             assert_harmless(&message);
         });
     }
@@ -535,7 +535,7 @@ mod tests {
 
     #[test]
     fn json_is_one_escaped_line_with_the_same_values() {
-        let message = kept(
+        let message = stored_message(
             "Subject: a\u{202e}b\r\n\r\nx\u{9b}\ny\r\n".as_bytes(),
             "a@b",
             &["c@d"],
@@ -552,7 +552,7 @@ mod tests {
     #[test]
     fn raw_is_exact_in_a_pipe() {
         let source = b"Subject: \x1b\r\n\r\n\xff\0bare\rcr\n";
-        let message = kept(source, "a@b", &[]);
+        let message = stored_message(source, "a@b", &[]);
         let mut out = Vec::new();
         print(&mut out, &message, Format::Raw, StdoutStyle::default()).unwrap();
         assert_eq!(out, source);
@@ -560,7 +560,7 @@ mod tests {
 
     #[test]
     fn classic_writes_bytes_as_python_does() {
-        let message = kept(
+        let message = stored_message(
             b"Subject: it's\r\nX: \xff\t\\\r\n\r\n'\"\r\na\rb\nc\r\n\r\n",
             "a@b",
             &["c@d"],

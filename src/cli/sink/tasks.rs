@@ -13,7 +13,7 @@ use movie_bag_smtp_sink::supervision::{NextFailure, StartTask, TaskFailed, TaskS
 pub(in crate::cli) struct SinkTasks(Supervisor);
 
 impl SinkTasks {
-    pub(in crate::cli) fn of(supervisor: &Supervisor) -> Arc<Self> {
+    pub(in crate::cli) fn new(supervisor: &Supervisor) -> Arc<Self> {
         Arc::new(Self(supervisor.clone()))
     }
 }

@@ -49,7 +49,7 @@ impl ChildCommand {
         }
     }
 
-    /// Asks the command to end. A terminal sends Ctrl-C to the command itself.
+    /// Requests the end of the command. A terminal sends Ctrl-C to the command itself.
     #[cfg(unix)]
     pub(super) fn request_stop(&mut self) {
         let Some(child) = &mut self.child else { return };
@@ -68,15 +68,15 @@ impl ChildCommand {
         }
     }
 
-    /// Asks the command to end, waits for it, and returns its exit code.
+    /// Requests the end of the command, waits for it, and returns its exit code.
     #[cfg(unix)]
     pub(super) async fn stop(&mut self) -> Option<u8> {
         self.request_stop();
         self.wait().await
     }
 
-    /// Waits for the command and returns its exit code. The console has asked the command to end too, so it gets time to do so
-    /// in an orderly way before it is ended.
+    /// Waits for the command and returns its exit code. The console has requested its end too, so the command gets
+    /// time for an orderly end before it is terminated.
     #[cfg(not(unix))]
     pub(super) async fn stop(&mut self) -> Option<u8> {
         const PATIENCE: Duration = Duration::from_secs(3);
@@ -93,7 +93,7 @@ impl ChildCommand {
     pub(super) async fn wait(&mut self) -> Option<u8> {
         let status = self.child.as_mut()?.wait().await;
         self.child = None;
-        Some(status.map_or(1, exit_code_of))
+        Some(status.map_or(1, shell_exit_code))
     }
 
     /// Waits for the end of the command and returns its exit code; never resolves without a command.
@@ -106,7 +106,7 @@ impl ChildCommand {
 }
 
 /// Returns the exit code as a shell reports it: 128 and the number of the signal that ended the command.
-fn exit_code_of(status: ExitStatus) -> u8 {
+fn shell_exit_code(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return u8::try_from(128 + signal).unwrap_or(255);

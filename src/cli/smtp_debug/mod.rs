@@ -180,7 +180,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
         let mut stop_signal = StopSignal::listen()?;
         let supervisor = Supervisor::default();
         let sink = sink::bind(settings).await?;
-        let sink = sink.supervised_by(SinkTasks::of(&supervisor));
+        let sink = sink.supervised_by(SinkTasks::new(&supervisor));
         sink::announce(ui, &sink);
         if sink.left_on_disk() > 0 {
             ui.warn(&format!(
@@ -248,7 +248,7 @@ pub(super) fn run(args: &Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
             }
         }
         child.request_stop();
-        say_summary(ui, &summary);
+        print_summary(ui, &summary);
         if code.is_some_and(|code| code != 0) && summary.received == 0 {
             ui.say(
                 "hint: let the command read MAIL_SERVER and MAIL_PORT, and send by SMTP: many frameworks send no mail in tests",
@@ -291,7 +291,7 @@ fn settings(args: &Args) -> SinkSettings {
     settings
 }
 
-fn say_summary(ui: &Ui, summary: &Summary) {
+fn print_summary(ui: &Ui, summary: &Summary) {
     let received = pluralize(summary.received, "message", "messages");
     let mut text = format!("Stopped. Received {received}");
     if summary.received > 0 {

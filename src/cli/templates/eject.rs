@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use movie_bag_mail::templates::{BuiltIn, file_in};
+use movie_bag_mail::templates::{BuiltIn, override_path};
 use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
@@ -31,10 +31,10 @@ pub(in crate::cli) struct Args {
 }
 
 /// State of the file that a template is written to.
-enum Found {
-    Nothing,
-    TheSame,
-    AnotherFile,
+enum TargetState {
+    Missing,
+    Same,
+    Different,
 }
 
 pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
@@ -44,30 +44,35 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
     let found = BUILT_IN_TEMPLATES
         .templates
         .iter()
-        .map(|template| Ok((template, look(&file_in(&folder, template.name), template)?)))
+        .map(|template| {
+            Ok((
+                template,
+                inspect_target(&override_path(&folder, template.name), template)?,
+            ))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let names = |wanted: fn(&Found) -> bool| -> Vec<&str> {
+    let names = |wanted: fn(&TargetState) -> bool| -> Vec<&str> {
         let those = found.iter().filter(|(_, found)| wanted(found));
         those.map(|(template, _)| template.name).collect()
     };
-    let differing = names(|found| matches!(found, Found::AnotherFile));
+    let differing = names(|found| matches!(found, TargetState::Different));
     if !differing.is_empty() && !args.force {
         return Err(would_overwrite(&folder, &differing).into());
     }
     for (template, found) in &found {
-        write(&file_in(&folder, template.name), template, found)?;
+        write(&override_path(&folder, template.name), template, found)?;
     }
-    tell(
+    report(
         ui,
         &folder,
-        &names(|found| !matches!(found, Found::TheSame)),
-        &names(|found| matches!(found, Found::TheSame)),
+        &names(|found| !matches!(found, TargetState::Same)),
+        &names(|found| matches!(found, TargetState::Same)),
     )
 }
 
-fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
+fn inspect_target(path: &Path, template: &BuiltIn) -> anyhow::Result<TargetState> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(TargetState::Missing),
         Err(error) => Err(error).with_context(|| unwritable(path))?,
         Ok(found) if found.is_dir() => {
             return Err(Failure::new(
@@ -85,9 +90,9 @@ fn look(path: &Path, template: &BuiltIn) -> anyhow::Result<Found> {
     let is_the_same = size == template.source.len() as u64
         && fs::read(path).is_ok_and(|bytes| bytes == template.source.as_bytes());
     Ok(if is_the_same {
-        Found::TheSame
+        TargetState::Same
     } else {
-        Found::AnotherFile
+        TargetState::Different
     })
 }
 
@@ -109,13 +114,13 @@ fn would_overwrite(folder: &Path, names: &[&str]) -> Failure {
     )
 }
 
-fn write(path: &Path, template: &BuiltIn, found: &Found) -> anyhow::Result<()> {
+fn write(path: &Path, template: &BuiltIn, found: &TargetState) -> anyhow::Result<()> {
     let failed = || unwritable(path);
     match found {
-        Found::TheSame => return Ok(()),
+        TargetState::Same => return Ok(()),
         // Replaces a symbolic link and does not follow it.
-        Found::AnotherFile => fs::remove_file(path).with_context(failed)?,
-        Found::Nothing => {}
+        TargetState::Different => fs::remove_file(path).with_context(failed)?,
+        TargetState::Missing => {}
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(failed)?;
@@ -130,14 +135,14 @@ fn unwritable(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
-fn tell(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow::Result<()> {
+fn report(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow::Result<()> {
     let shown = folder.display();
     if ui.is_json() {
         let json = json!({"folder": shown.to_string(), "written": written, "unchanged": unchanged});
         ui.answer(&json.to_string())?;
     } else {
         for name in written {
-            ui.answer(&file_in(folder, name).display().to_string())?;
+            ui.answer(&override_path(folder, name).display().to_string())?;
         }
     }
     if written.is_empty() {

@@ -43,7 +43,7 @@ impl Args {
     /// # Errors
     /// The extension is unknown, or the file exists.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        Format::of(&self.file)?;
+        Format::from_extension(&self.file)?;
         if !is_dash(&self.file) && fs::symlink_metadata(&self.file).is_ok() {
             return Err(file_exists(&self.file));
         }
@@ -94,8 +94,8 @@ async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u
 async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
     let spinner = ui.spinner("exporting the accounts");
     let failed = || format!("cannot write {}", path.display());
-    let mut file = PartialFile::create_for(path).with_context(failed)?;
-    let written = write_all(Format::of(path)?, app, |page| {
+    let mut file = PartialFile::create(path).with_context(failed)?;
+    let written = write_all(Format::from_extension(path)?, app, |page| {
         file.writer.write_all(page.as_bytes()).with_context(failed)
     });
     let written = written.await?;
@@ -170,7 +170,7 @@ struct PartialFile {
 }
 
 impl PartialFile {
-    fn create_for(path: &Path) -> io::Result<Self> {
+    fn create(path: &Path) -> io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         let random = u64::from_ne_bytes(draw(&SystemRng));
         name.push(format!(".{random:016x}.part"));
@@ -226,13 +226,10 @@ mod tests {
     fn an_unfinished_file_is_deleted_and_a_finished_one_overwrites_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accounts.csv");
-        drop(PartialFile::create_for(&path).unwrap());
+        drop(PartialFile::create(&path).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        PartialFile::create_for(&path)
-            .unwrap()
-            .finish(&path)
-            .unwrap();
-        let again = PartialFile::create_for(&path).unwrap().finish(&path);
+        PartialFile::create(&path).unwrap().finish(&path).unwrap();
+        let again = PartialFile::create(&path).unwrap().finish(&path);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

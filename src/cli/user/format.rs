@@ -18,7 +18,7 @@ impl Format {
     ///
     /// # Errors
     /// The extension is unknown.
-    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn from_extension(path: &Path) -> Result<Self, Failure> {
         if is_dash(path) {
             return Ok(Self::Csv);
         }
@@ -40,7 +40,7 @@ impl Format {
     }
 }
 
-/// Whether the path means stdin or stdout.
+/// Returns whether the path means stdin or stdout.
 pub(super) fn is_dash(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -63,7 +63,11 @@ mod tests {
             (".csv", None),
             ("", None),
         ] {
-            assert_eq!(Format::of(Path::new(name)).ok(), format, "{name}");
+            assert_eq!(
+                Format::from_extension(Path::new(name)).ok(),
+                format,
+                "{name}"
+            );
         }
     }
 }

@@ -45,7 +45,9 @@ impl Command {
         let app = startup::app(ui, &settings, self.access()?).await?;
         let outcome = match self {
             Self::Create(args) => create::run(args, ui, &app).await,
-            Self::List(args) => list::run(&args, ui, &app, &database::described(&settings)).await,
+            Self::List(args) => {
+                list::run(&args, ui, &app, &database::format_with_source(&settings)).await
+            }
             Self::Show(args) => show::run(&args, ui, &app).await,
             Self::SetPassword(args) => set_password::run(args, ui, &app).await,
             Self::SetEmail(args) => set_email::run(&args, ui, &app).await,
@@ -73,8 +75,8 @@ impl Command {
             Self::Revoke(args) => &args.email,
             Self::Delete(args) => &args.email,
         };
-        // An invalid address is an error whatever the database holds.
+        // An invalid address is an error with every content of the database.
         parse_address(email)?;
-        Ok(Access::Change(Absence::of_account(email)))
+        Ok(Access::Change(Absence::needs_account(email)))
     }
 }

@@ -232,7 +232,7 @@ impl Generator {
         path
     }
 
-    /// Returns a request whose end a server can determine, whatever its content is.
+    /// Returns a request whose end a server can determine for any content.
     fn request(&mut self, access_token: &str) -> (&'static str, Vec<u8>) {
         let method = self.pick(METHODS);
         let mut request =

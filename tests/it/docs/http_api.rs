@@ -29,11 +29,11 @@ fn described(document: &Value) -> Calls {
             let mut codes = BTreeMap::<_, BTreeSet<_>>::new();
             for (status, response) in call["responses"].as_object().unwrap() {
                 let status = status.parse().unwrap();
-                for code in codes_of(document, response) {
+                for code in list_codes(document, response) {
                     codes.entry(code).or_default().insert(status);
                 }
             }
-            let name = format!("{} {}", method.to_uppercase(), as_written(path));
+            let name = format!("{} {}", method.to_uppercase(), format_path(path));
             calls.insert(name, codes);
         }
     }
@@ -41,7 +41,7 @@ fn described(document: &Value) -> Calls {
 }
 
 /// Returns a path with its parameters written as on the page.
-fn as_written(path: &str) -> String {
+fn format_path(path: &str) -> String {
     let parts = path.split('/').map(|part| match part.strip_prefix('{') {
         Some(name) => name.trim_end_matches('}').to_uppercase(),
         None => part.to_owned(),
@@ -50,13 +50,13 @@ fn as_written(path: &str) -> String {
 }
 
 /// Returns the codes in a schema: the values that its field `code` may have.
-fn codes_of(document: &Value, schema: &Value) -> Vec<String> {
+fn list_codes(document: &Value, schema: &Value) -> Vec<String> {
     let resolved = schema["$ref"].as_str().map(|target| {
         let pointer = target.strip_prefix('#').unwrap();
         document.pointer(pointer).unwrap()
     });
     if let Some(resolved) = resolved {
-        return codes_of(document, resolved);
+        return list_codes(document, resolved);
     }
     let mut codes = Vec::new();
     let code = &schema["properties"]["code"];
@@ -73,11 +73,11 @@ fn codes_of(document: &Value, schema: &Value) -> Vec<String> {
         &schema["components"],
     ] {
         if inner.is_object() {
-            codes.extend(codes_of(document, inner));
+            codes.extend(list_codes(document, inner));
         }
     }
     for inner in schema["oneOf"].as_array().into_iter().flatten() {
-        codes.extend(codes_of(document, inner));
+        codes.extend(list_codes(document, inner));
     }
     codes
 }
@@ -160,7 +160,7 @@ fn the_reference_names_no_path_that_does_not_exist() {
     let page = Page::read("docs/http-api.md");
     let mut known: BTreeSet<String> = movie_bag_http::paths()
         .into_iter()
-        .map(as_written)
+        .map(format_path)
         .collect();
     // A prefix of other paths, and the route in the log.
     known.extend(["/api/", "/api/…", "/64", "/reset/{token}"].map(str::to_owned));

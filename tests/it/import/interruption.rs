@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use movie_bag_testkit::mongodb::{MongoServer, Topology};
 use movie_bag_testkit::{Home, Output, wait_until};
 
-use super::{account_count, addresses, counts, csv_of, import};
+use super::{account_count, addresses, counts, import, make_csv};
 
 movie_bag_testkit::on_every_database! {
     a_killed_import_can_be_repeated,
@@ -51,7 +51,7 @@ impl PipedImport {
 
 fn a_killed_import_can_be_repeated(home: Home) {
     let count = account_count(&home, 600);
-    let text = csv_of(count);
+    let text = make_csv(count);
     let mut piped = PipedImport::start(&home);
     piped.write(&text);
     wait_until("the first account", || !addresses(&home).is_empty());
@@ -81,7 +81,7 @@ fn a_killed_import_can_be_repeated(home: Home) {
 }
 
 fn control_c_reports_the_last_imported_line(home: Home) {
-    let text = csv_of(50);
+    let text = make_csv(50);
     let mut piped = PipedImport::start(&home);
     piped.write(&text);
     wait_until("all accounts", || addresses(&home).len() == 50);
@@ -107,7 +107,7 @@ fn control_c_reports_the_last_imported_line(home: Home) {
         "{stderr}"
     );
     assert!(stderr.contains("run the same import again"), "{stderr}");
-    let output = import(&home, "all.csv", csv_of(60), &[]).ok();
+    let output = import(&home, "all.csv", make_csv(60), &[]).ok();
     assert_eq!(counts(&output), [10, 0, 50, 0]);
 }
 
@@ -127,7 +127,7 @@ fn the_memory_of_an_import_does_not_depend_on_its_size() {
             .parse()
             .unwrap()
     };
-    let text = csv_of(20_000);
+    let text = make_csv(20_000);
     let (first, rest) = text.split_at(text.find("user1000@").unwrap());
     piped.write(first);
     wait_until("the first accounts", || addresses(&home).len() == 1_000);
@@ -142,10 +142,10 @@ fn the_memory_of_an_import_does_not_depend_on_its_size() {
 #[test]
 fn a_locked_database_ends_an_import_with_exit_code_7() {
     let home = Home::fresh();
-    import(&home, "a.csv", csv_of(10), &[]).ok();
+    import(&home, "a.csv", make_csv(10), &[]).ok();
     let other = home.database();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    home.write("all.csv", csv_of(400));
+    home.write("all.csv", make_csv(400));
     let output = home.run(&["user", "import", "all.csv"]).exits(7);
     assert!(
         output.stderr.contains("all lines up to 11 are imported"),
@@ -171,7 +171,7 @@ fn a_lost_database_server_ends_an_import_with_exit_code_7() {
         .on_database(&format!("{}/movies", server.uri()))
         .with("MOVIE_BAG_DATABASE_TIMEOUT", "3s");
     let mut piped = PipedImport::start(&home);
-    let text = csv_of(40);
+    let text = make_csv(40);
     let (first, rest) = text.split_at(text.find("user20@").unwrap());
     piped.write(first);
     wait_until("the first accounts", || addresses(&home).len() == 20);

@@ -152,7 +152,7 @@ fn a_printed_page_has_text_and_no_buttons() {
     assert!(!browser.is_displayed("button"));
     assert_eq!(browser.style("main", "box-shadow"), "none");
     assert_eq!(browser.style("#email", "outline-style"), "none");
-    // A link that looks like a button must be readable on paper too.
+    // A link with the appearance of a button must be readable on paper too.
     browser.visit(&site.url());
     browser.emulate_print();
     let ink = browser.style("h1", "color");

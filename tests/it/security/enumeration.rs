@@ -71,7 +71,7 @@ pub fn forgot_answers_known_and_unknown_addresses_alike(home: Home) {
     server.sign_up("cleo@example.com", PASSWORD);
     assert_eq!(page("cleo@example.com"), page("bob@example.com"));
     assert_eq!(page(ANN), page(UNKNOWN));
-    // The command line is for the administrator, who may know.
+    // The command line is for the administrator, from whom nothing is concealed.
     home.run(&["forgot", "--email", UNKNOWN]).exits(3);
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use movie_bag_testkit::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, crowd_of};
+use movie_bag_testkit::{Crowd, HalfOpen, Home, PASSWORD, PATIENCE, Sink, possible_clients};
 
 use super::{ANN, RESET};
 
@@ -43,7 +43,7 @@ fn get(path: &str) -> String {
 }
 
 pub fn half_open_requests_do_not_stop_the_api(home: Home) {
-    let count = crowd_of(1);
+    let count = possible_clients(1);
     // A limit so low that it bounds the connections, and the rest still works.
     let home = home.with_open_files("-n 512");
     home.create_account(ANN, PASSWORD);
@@ -59,8 +59,8 @@ pub fn half_open_requests_do_not_stop_the_api(home: Home) {
         } else {
             server.address()
         };
-        let crowd = Crowd::at(target, count, kind);
-        crowd.wait_until_there();
+        let crowd = Crowd::connect(target, count, kind);
+        crowd.wait_until_connected();
         let deadline = Instant::now() + PATIENCE;
         let is_ok = |answer: &str| answer.starts_with("HTTP/1.1 200 ");
         for _ in 0..ROUNDS {
@@ -80,7 +80,7 @@ pub fn half_open_requests_do_not_stop_the_api(home: Home) {
 }
 
 pub fn half_open_requests_do_not_stop_the_inbox(home: Home) {
-    let count = crowd_of(2);
+    let count = possible_clients(2);
     let home = home.with_open_files("-n 1024");
     for (http, smtp) in [
         (HalfOpen::HEAD, HalfOpen::SILENCE),
@@ -88,10 +88,10 @@ pub fn half_open_requests_do_not_stop_the_inbox(home: Home) {
     ] {
         let sink = home.sink(&[]);
         let crowds = [
-            Crowd::at(sink.web(), count, http),
-            Crowd::at(&sink.smtp, count, smtp),
+            Crowd::connect(sink.web(), count, http),
+            Crowd::connect(&sink.smtp, count, smtp),
         ];
-        crowds.iter().for_each(Crowd::wait_until_there);
+        crowds.iter().for_each(Crowd::wait_until_connected);
         use_sink(&sink);
     }
 }

@@ -99,7 +99,7 @@ impl Guesses {
         })
     }
 
-    /// Guesses once. Returns the time to wait if the guess is refused because it comes within the delay.
+    /// Guesses once. Returns the time to wait if the guess is refused because it arrives within the delay.
     #[track_caller]
     fn refused(&mut self, server: &Server) -> Option<Duration> {
         let now = Instant::now();
@@ -122,7 +122,7 @@ impl Guesses {
         None
     }
 
-    /// Guesses until a guess is refused, waits as long as the server says, and guesses again.
+    /// Guesses until a guess is refused, waits for the time that the server requires, and guesses again.
     #[track_caller]
     fn continue_after_a_delay(&mut self, server: &Server) {
         let rest = loop {

@@ -90,7 +90,7 @@ pub fn pages_and_the_log_do_not_leak_the_token(home: Home) {
         }
         assert_eq!(answer.header("server"), None);
     }
-    // The last request comes last in the log.
+    // The last request is the last one in the log.
     wait_until("the requests are logged", || {
         let log = server.stderr();
         log.lines().any(|line| {

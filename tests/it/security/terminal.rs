@@ -91,7 +91,7 @@ pub fn revealing_settings_are_off_or_reported(home: Home) {
     );
 }
 
-/// Labels come from sets that are fixed at the start, and do not depend on requests.
+/// Labels are taken from sets that are fixed at the start, and do not depend on requests.
 pub fn metrics_contain_no_personal_data(home: Home) {
     let home = home.with("MOVIE_BAG_METRICS_BIND", "127.0.0.1:0");
     let server = home.serve(&[]);

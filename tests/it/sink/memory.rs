@@ -138,7 +138,7 @@ fn get(web: &str, path: &str) -> TcpStream {
 }
 
 /// Reads the rest of a response, and returns its size.
-fn size_of(mut stream: TcpStream) -> u64 {
+fn read_size(mut stream: TcpStream) -> u64 {
     std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
 }
 
@@ -157,13 +157,13 @@ pub fn lists_of_whole_messages_take_little_memory(home: Home) {
         "/api/v1/message/latest",
         "/api/v1/message/latest/raw",
     ];
-    let [messages, _, message, raw] = paths.map(|path| size_of(get(sink.web(), path)));
+    let [messages, _, message, raw] = paths.map(|path| read_size(get(sink.web(), path)));
     assert!(messages > 200 * MIB as u64, "{messages}");
     assert!(message > MIB as u64 && raw > MIB as u64, "{message} {raw}");
     assert_limit_held(sink.pid());
     // Clients that do not read are disconnected. Then the responses that wait for memory are sent.
     let stalled: Vec<_> = (0..8).map(|n| get(sink.web(), paths[n % 4])).collect();
-    let found = size_of(get(sink.web(), "/api/v1/search?query=text&limit=0"));
+    let found = read_size(get(sink.web(), "/api/v1/search?query=text&limit=0"));
     assert!(found > 10_000, "{found}");
     assert_limit_held(sink.pid());
     drop(stalled);
@@ -206,9 +206,9 @@ pub fn memory_of_lists_is_counted(home: Home) {
     for _ in 0..100 {
         client.send("a@example.com", &mail);
     }
-    size_of(get(sink.web(), "/api/v1/messages?limit=0"));
-    size_of(get(sink.web(), "/api/v1/search?query=subject:x&limit=0"));
-    size_of(get(sink.web(), "/"));
+    read_size(get(sink.web(), "/api/v1/messages?limit=0"));
+    read_size(get(sink.web(), "/api/v1/search?query=subject:x&limit=0"));
+    read_size(get(sink.web(), "/"));
     assert_limit_held(sink.pid());
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use movie_bag_smtp_sink::extract::visible_text;
-use movie_bag_testkit::{Home, Sink, files_in, hex, report_skipped, unpack_package};
+use movie_bag_testkit::{Home, Sink, hex, list_files, report_skipped, unpack_package};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -20,7 +20,7 @@ const DIFFERENCES: &[Difference] = &[
         "base64-cut.eml",
         "files",
         || {
-            files_of(&[(
+            list_as_json(&[(
                 "2",
                 "application/octet-stream",
                 "data.bin",
@@ -34,7 +34,7 @@ const DIFFERENCES: &[Difference] = &[
         "base64-joined.eml",
         "files",
         || {
-            files_of(&[(
+            list_as_json(&[(
                 "2",
                 "application/octet-stream",
                 "data.bin",
@@ -48,7 +48,7 @@ const DIFFERENCES: &[Difference] = &[
         "file-names.eml",
         "files",
         || {
-            files_of(&[
+            list_as_json(&[
                 ("2", "application/pdf", "r\u{e9}sum\u{e9}.pdf", b"1", false),
                 ("3", "application/pdf", "r\u{e9}sum\u{e9}.pdf", b"2", false),
                 ("4", "application/pdf", "two words.pdf", b"3", false),
@@ -107,7 +107,7 @@ const DIFFERENCES: &[Difference] = &[
     (
         "msg_15.txt",
         "files",
-        || files_of(&[("2", "image/gif", "xx.gif", XX_GIF, false)]),
+        || list_as_json(&[("2", "image/gif", "xx.gif", XX_GIF, false)]),
         "for the same reason Python loses the picture behind the inner multipart",
     ),
     (
@@ -174,7 +174,7 @@ const DIFFERENCES: &[Difference] = &[
         "files",
         || {
             let file = |id, name| (id, "application/octet-stream", name, &b"]u"[..], true);
-            files_of(&[
+            list_as_json(&[
                 file("1.1.1", "20592.1022586929.3@example.com"),
                 file("1.1.2", "20592.1022586929.4@example.com"),
                 file("1.2.1", "20592.1022586929.7@example.com"),
@@ -188,7 +188,7 @@ const DIFFERENCES: &[Difference] = &[
     (
         "msg_42.txt",
         "files",
-        || files_of(&[("2", "message/rfc822", "part-2.eml", MSG_42, false)]),
+        || list_as_json(&[("2", "message/rfc822", "part-2.eml", MSG_42, false)]),
         "Python serializes the enclosed message anew, without its closing boundary; the sink returns its bytes",
     ),
     (
@@ -206,7 +206,7 @@ const XX_GIF: &[u8] = b"J\x89\x9e\xad\xe9\xa8\xbd\xe7[j\xc7\xba\xe1\xe9\xdc\xa1\
 const MSG_42: &[u8] = b"From: webmaster@python.org\r\nTo: zzz@example.com\r\nContent-Type: multipart/mixed; boundary=\"BBB\"\r\n\r\n--BBB--\r\n";
 
 /// Returns files in the format of the script: number, type, name, bytes, whether they belong to the HTML.
-fn files_of(files: &[(&str, &str, &str, &[u8], bool)]) -> Value {
+fn list_as_json(files: &[(&str, &str, &str, &[u8], bool)]) -> Value {
     let file = |&(id, kind, name, bytes, is_inline): &(&str, &str, &str, &[u8], bool)| {
         let sum = hex(&Sha256::digest(bytes));
         known(id, kind, name, bytes.len(), &sum, is_inline)
@@ -316,8 +316,8 @@ fn read_by_sink(sink: &Sink, source: &[u8]) -> (String, Value) {
 fn repository_mails() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails");
     let is_mail = |name: &str| name.ends_with(".eml");
-    let mut paths = files_in(&folder, is_mail);
-    paths.extend(files_in(
+    let mut paths = list_files(&folder, is_mail);
+    paths.extend(list_files(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/structure"),
         is_mail,
     ));
@@ -329,13 +329,13 @@ fn debian_mails() -> Vec<PathBuf> {
     let what = "the comparison over real mails";
     if let Some(folder) = unpack_package("libpython3.11-testsuite", what) {
         let data = folder.join("files/usr/lib/python3.11/test/test_email/data");
-        let mails = files_in(&data, |name| name.starts_with("msg_"));
+        let mails = list_files(&data, |name| name.starts_with("msg_"));
         assert!(mails.len() >= 40, "{mails:?}");
         paths.extend(mails);
     }
     if let Some(folder) = unpack_package("spamassassin", what) {
         let examples = folder.join("files/usr/share/doc/spamassassin/examples");
-        let mails = files_in(&examples, |name| name.starts_with("sample-"));
+        let mails = list_files(&examples, |name| name.starts_with("sample-"));
         assert_eq!(mails.len(), 2, "{mails:?}");
         paths.extend(mails);
     }
@@ -343,7 +343,7 @@ fn debian_mails() -> Vec<PathBuf> {
 }
 
 /// Returns the bytes of a mail as a client sends them: every line ends with CRLF.
-fn as_sent(path: &Path) -> Vec<u8> {
+fn read_as_sent(path: &Path) -> Vec<u8> {
     let mut source = fs::read(path).unwrap();
     if !source.windows(2).any(|pair| pair == b"\r\n") {
         let lines: Vec<_> = source.split(|byte| *byte == b'\n').collect();
@@ -363,7 +363,7 @@ fn mails_are_parsed_as_by_pythons_email_package() {
         .chain(&debian_mails())
         .map(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
-            (name.to_owned(), as_sent(path))
+            (name.to_owned(), read_as_sent(path))
         })
         .collect();
     let folder = home.path().join("expected");
@@ -404,7 +404,7 @@ fn only_damaged_mails_have_warnings() {
     let sink = home.sink(&["--format", "none"]);
     for path in repository_mails() {
         let name = path.file_name().unwrap().to_str().unwrap();
-        deliver(&sink, &as_sent(&path));
+        deliver(&sink, &read_as_sent(&path));
         let inbox = sink.inbox();
         let id = inbox.message("latest")["ID"].as_str().unwrap().to_owned();
         let warnings = inbox.envelope(&id)["warnings"].to_string();

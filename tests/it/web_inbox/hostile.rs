@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Desk, send};
 
-/// Server of a sender who wants to know when a message is opened. Every connection counts, since even one without a request
+/// Server of a sender who tracks when a message is opened. Every connection counts, since even one without a request
 /// reveals that.
 pub(super) struct ExternalServer {
     pub(super) address: String,
@@ -328,7 +328,7 @@ pub fn windows_and_prefetches_of_another_site_read_and_change_nothing(home: Home
         });
         assert_eq!(desk.unread(), 1, "speculation rules by {host}");
     }
-    // These windows come last: they are isolated from the page that opened them, which therefore cannot close them.
+    // These windows are opened last: they are isolated from the page that opened them, which therefore cannot close them.
     for host in ["127.0.0.1", "localhost"] {
         let elsewhere = format!("http://{host}:{port}/");
         // The page that opens a window for each search cannot distinguish the one that finds a message.

@@ -92,7 +92,7 @@ fn the_focus_stays_in_the_list_while_a_focused_message_is_deleted() {
     desk.focuses("three");
     browser.run("window.releaseAnswers()", json!([]));
     desk.shows_notice("1 message deleted");
-    // The last message hands the focus to the one before it, also if another client deletes it.
+    // After the last message is deleted, the focus moves to the one before it, also if another client deletes it.
     browser.press(Key::Letter("j"));
     desk.focuses("one");
     let body = json!({"IDs": [desk.id_of("one")]}).to_string();

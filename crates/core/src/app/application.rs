@@ -80,7 +80,7 @@ pub struct App {
     pub(super) hasher: Hasher,
     pub(super) keys: Arc<TokenKeys>,
     pub(super) rules: Arc<Rules>,
-    /// Notified when this process has queued a mail, so that the delivery worker does not wait for its next look.
+    /// Notified when this process has queued a mail, so that the delivery worker does not wait for its next query.
     pub(super) queued: Arc<Notify>,
     /// Last known state of the outbox.
     pub(super) outbox_state: Arc<CachedOutboxState>,
@@ -135,7 +135,7 @@ impl App {
         Ok(self.store.ping().await?)
     }
 
-    /// Returns the supervisor of this process's background tasks. It has none until a server starts them.
+    /// Returns the supervisor of this process's background tasks. No task is registered before a server starts it.
     pub fn supervisor(&self) -> &Supervisor {
         &self.supervisor
     }

@@ -23,7 +23,7 @@ pub struct CompletedReset {
 }
 
 /// Returns the label under which an attempt is counted.
-fn result_of(redeemed: &Result<CompletedReset, AppError>) -> ResetResult {
+fn reset_label(redeemed: &Result<CompletedReset, AppError>) -> ResetResult {
     match redeemed {
         Ok(_) => ResetResult::Done,
         Err(AppError::BadToken) => ResetResult::BadToken,
@@ -40,7 +40,7 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::WeakPassword`], after which the token can still be
-    /// redeemed; [`AppError::RateLimited`]; [`AppError::Busy`]; the database. Nothing has changed then.
+    /// redeemed; [`AppError::RateLimited`]; [`AppError::Busy`]; the database. An error means that nothing has changed.
     pub async fn complete_reset(
         &self,
         token: &Token,
@@ -49,7 +49,7 @@ impl App {
         mode: DeliveryMode,
     ) -> Result<CompletedReset, AppError> {
         let redeemed = self.redeem(token, password, origin, mode).await;
-        let result = result_of(&redeemed);
+        let result = reset_label(&redeemed);
         self.metrics.reset_attempted(result);
         redeemed
     }

@@ -23,7 +23,7 @@ pub(super) enum Undeliverable {
     Broken(String),
 }
 
-/// Address that a mail goes to.
+/// Returns the address that a mail is sent to.
 pub(super) fn recipient(entry: &Entry, account: &Account) -> String {
     let named = entry.recipient.clone();
     named.unwrap_or_else(|| account.address.clone())
@@ -65,7 +65,7 @@ impl App {
         match entry.kind {
             MailKind::ResetPassword => {
                 let (url, expires_at) = self.fresh_link(entry, account, rules.reset_lifetime)?;
-                let (lifetime, origin) = (rules.reset_lifetime, entry.origin.in_words());
+                let (lifetime, origin) = (rules.reset_lifetime, entry.origin.noun_phrase());
                 Ok(Mail::ResetPassword(ResetPassword {
                     url,
                     email,
@@ -89,18 +89,18 @@ impl App {
             MailKind::ResetSuccessful => Ok(Mail::ResetSuccessful(ResetSuccessful {
                 email,
                 at: entry.requested_at,
-                origin: entry.origin.in_words(),
+                origin: entry.origin.noun_phrase(),
                 forgot_url: self.forgot_url(),
             })),
             MailKind::AddressChanged => Ok(Mail::AddressChanged(AddressChanged {
                 email: entry.recipient.clone().unwrap_or(email),
                 at: entry.requested_at,
-                origin: entry.origin.in_words(),
+                origin: entry.origin.noun_phrase(),
             })),
             MailKind::AccessRevoked => Ok(Mail::AccessRevoked(AccessRevoked {
                 email,
                 at: entry.requested_at,
-                origin: entry.origin.in_words(),
+                origin: entry.origin.noun_phrase(),
                 forgot_url: self.forgot_url(),
             })),
         }
@@ -110,7 +110,7 @@ impl App {
         format!("{}/forgot", self.rules.public_url)
     }
 
-    /// Returns host, port and path of the public URL, by which people know the service.
+    /// Returns host, port and path of the public URL, which identify the service in mails.
     fn site(&self) -> String {
         let url = &self.rules.public_url;
         let site = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);

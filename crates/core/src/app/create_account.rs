@@ -104,11 +104,11 @@ impl App {
         password: &PasswordInput,
     ) -> Result<Account, AppError> {
         let hash = self.hasher.hash(password, &*self.rng).await?;
-        Ok(self.account_with(address, hash))
+        Ok(self.build_account(address, hash))
     }
 
     /// Returns an account with a new id. It is not stored yet.
-    pub(super) fn account_with(
+    pub(super) fn build_account(
         &self,
         address: &EmailAddress,
         password_hash: PasswordHash,

@@ -35,12 +35,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Result of one attempt to deliver a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The mail server accepted it.
+    /// The mail server accepted the mail.
     Sent {
         /// Reply of the mail server.
         reply: String,
     },
-    /// It failed, and stays in the outbox for a retry.
+    /// The attempt failed. The mail stays in the outbox for a retry.
     Waiting {
         error: String,
         hint: Option<String>,
@@ -49,7 +49,7 @@ pub enum Delivery {
         /// Whether the server failed before the mail was offered, so that other mails would fail too.
         is_server_down: bool,
     },
-    /// It was given up, and stays in the outbox for the administrator.
+    /// The mail was given up. It stays in the outbox for the administrator.
     Dead { error: String },
 }
 
@@ -96,7 +96,7 @@ impl App {
         };
         tokio::select! {
             delivery = attempt => delivery,
-            never = self.keep(&entry) => match never {},
+            never = self.keep_leased(&entry) => match never {},
         }
     }
 
@@ -129,9 +129,9 @@ impl App {
         Ok(delivery)
     }
 
-    /// Makes one attempt for the worker. It makes none once the worker is stopping, and during a policy pause none except a
-    /// probe.
-    pub(super) async fn deliver_in_turn(
+    /// Makes one attempt for the worker. Makes no attempt once the worker is stopping. During a policy pause only a probe
+    /// is attempted.
+    pub(super) async fn deliver_for_worker(
         &self,
         entry: Entry,
         round: Round,
@@ -142,7 +142,7 @@ impl App {
             biased;
             _ = stopping.wait_for(|is_stopping| *is_stopping) => None,
             session = self.mailer.session(round) => Some(session),
-            never = self.keep(&entry) => match never {},
+            never = self.keep_leased(&entry) => match never {},
         };
         let is_held_back = !is_probe && self.policy().is_tripped();
         let Some(session) = session.filter(|_| !is_held_back) else {
@@ -158,7 +158,7 @@ impl App {
         fault_points::hit("attempt");
         let delivered = tokio::select! {
             delivered = self.deliver_over(&entry, session) => delivered,
-            never = self.keep(&entry) => match never {},
+            never = self.keep_leased(&entry) => match never {},
         };
         if let Err(error) = delivered {
             tracing::error!(entry = %entry.id, %error, "cannot store the result of a delivery attempt");
@@ -171,8 +171,8 @@ impl App {
         left.unwrap_or_default().as_secs_f64()
     }
 
-    /// Returns why a mail that could not be offered will never be offered. Checked only if a connection was tried, to save
-    /// queries while the server is down.
+    /// Returns the reason why a mail that could not be offered must never be offered. Checked only if a connection was
+    /// tried, to save queries while the server is down.
     async fn obsolete(
         &self,
         entry: &Entry,
@@ -187,8 +187,8 @@ impl App {
         Ok(self.mail(entry, &account).err().map(str::to_owned))
     }
 
-    /// Releases an entry that could not be offered. However long the server is down, the history gets one line for each mail;
-    /// the entry has the last error.
+    /// Releases an entry that could not be offered. The history gets one line for each mail for as long as the server is
+    /// down; the entry has the last error.
     async fn return_entry(
         &self,
         entry: &Entry,
@@ -224,7 +224,7 @@ impl App {
         self.policy().is_tripped()
     }
 
-    /// Returns what this process knows about policy replies.
+    /// Returns the policy replies that this process has received.
     pub(super) fn policy(&self) -> MutexGuard<'_, PolicyWatch> {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,7 +235,7 @@ impl App {
     }
 
     /// Renews the lease of an entry for as long as the future is polled.
-    async fn keep(&self, entry: &Entry) -> Infallible {
+    async fn keep_leased(&self, entry: &Entry) -> Infallible {
         let mut renewal = interval(RENEWAL);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         renewal.tick().await;
@@ -308,7 +308,7 @@ impl App {
             Ok(message) => message,
             Err(Undeliverable::Obsolete(why)) => return dead(why.to_owned()),
             Err(Undeliverable::Broken(error)) => {
-                return Ok(Attempt::Made(self.later(entry, error, None)));
+                return Ok(Attempt::Made(self.schedule_retry(entry, error, None)));
             }
         };
         match session.send(&message).await {
@@ -322,9 +322,9 @@ impl App {
             Err(SendError::Message(error)) if error.is_permanent() => dead(error.to_string()),
             Err(SendError::Message(error)) => {
                 if let DeliveryError::Policy { reply, .. } = &error {
-                    self.refused_by_policy(reply, &message.to, &error);
+                    self.record_policy_refusal(reply, &message.to, &error);
                 }
-                Ok(Attempt::Made(self.later(
+                Ok(Attempt::Made(self.schedule_retry(
                     entry,
                     error.to_string(),
                     error.hint(),
@@ -333,7 +333,7 @@ impl App {
         }
     }
 
-    fn refused_by_policy(&self, reply: &str, to: &str, error: &DeliveryError) {
+    fn record_policy_refusal(&self, reply: &str, to: &str, error: &DeliveryError) {
         let chance = u32::from_be_bytes(draw(&*self.rng));
         let now = Instant::now().into_std();
         let delay = self.policy().refused(reply, domain(to), now, chance);
@@ -343,7 +343,7 @@ impl App {
         }
     }
 
-    fn later(&self, entry: &Entry, error: String, hint: Option<String>) -> Delivery {
+    fn schedule_retry(&self, entry: &Entry, error: String, hint: Option<String>) -> Delivery {
         let chance = u32::from_be_bytes(draw(&*self.rng));
         let next_try_at = self.clock.now() + backoff(entry.attempts, chance);
         Delivery::Waiting {

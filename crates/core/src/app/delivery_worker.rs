@@ -15,7 +15,7 @@ use crate::domain::clock::draw;
 use crate::domain::mail_server::Capacity;
 use crate::domain::outbox::{Entry, Round};
 
-/// Interval in which the worker looks for mails that other processes have queued.
+/// Interval in which the worker queries the outbox for mails that other processes have queued.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// Time for running attempts when the worker stops. Attempts that are cut off are made again by another worker.
@@ -27,7 +27,7 @@ const CANDIDATES: usize = 32;
 /// Limits for the mails that the worker has in hand: leased, waiting for a session, being sent, or being settled. They are
 /// derived from the number of available sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Numbers {
+struct WorkLimits {
     /// Mails in hand: more than sessions, so that no session waits for the database.
     in_hand: usize,
     /// Of those, mails that failed before. The rest is reserved for new ones.
@@ -36,7 +36,7 @@ struct Numbers {
     fewest: usize,
 }
 
-impl Numbers {
+impl WorkLimits {
     fn for_capacity(capacity: Capacity) -> Self {
         match capacity.mails {
             0 => Self {
@@ -63,9 +63,10 @@ impl Numbers {
 struct Attempts {
     first: JoinSet<()>,
     later: JoinSet<()>,
-    numbers: Numbers,
+    limits: WorkLimits,
     stopping: watch::Sender<bool>,
-    /// Time until which mails of the later round are not looked for: there was none, and one becomes due only by time.
+    /// Time until which the later round is not queried: the last query found no mail, and mails of this round become due
+    /// only by time.
     none_later_until: Option<Instant>,
     /// End of the delay before a further connection is tried, while others work.
     limited_until: Option<Instant>,
@@ -78,7 +79,7 @@ impl Attempts {
         Self {
             first: JoinSet::new(),
             later: JoinSet::new(),
-            numbers: Numbers::for_capacity(Capacity {
+            limits: WorkLimits::for_capacity(Capacity {
                 mails: 1,
                 until: None,
             }),
@@ -106,14 +107,14 @@ impl Attempts {
     }
 
     fn has_capacity(&self) -> bool {
-        self.len() + self.numbers.fewest <= self.numbers.in_hand
+        self.len() + self.limits.fewest <= self.limits.in_hand
     }
 
     fn has_capacity_for_later(&self) -> bool {
-        self.later.len() + self.numbers.fewest <= self.numbers.later
+        self.later.len() + self.limits.fewest <= self.limits.later
     }
 
-    fn knows_none_later(&self) -> bool {
+    fn is_later_round_empty(&self) -> bool {
         self.none_later_until
             .is_some_and(|until| Instant::now() < until)
     }
@@ -121,24 +122,25 @@ impl Attempts {
     /// Returns how many mails of a round may be leased at once: half of the free capacity, so that the other round gets the
     /// rest, or all of it if that round has none.
     fn capacity(&self, round: Round) -> usize {
-        let free = self.numbers.in_hand.saturating_sub(self.len());
-        let left = self.numbers.later.saturating_sub(self.later.len());
+        let free = self.limits.in_hand.saturating_sub(self.len());
+        let left = self.limits.later.saturating_sub(self.later.len());
         match round {
-            Round::First if self.knows_none_later() => free,
+            Round::First if self.is_later_round_empty() => free,
             Round::First => free.div_ceil(2),
             Round::Later => free.div_ceil(2).min(left),
         }
     }
 
-    /// Returns the rounds that the next attempts may be of, in this order: neither starves behind the other.
-    fn turn(&self) -> &'static [Round] {
+    /// Returns the rounds of the next attempts, in the order in which they are leased. The order alternates, so that no
+    /// round starves.
+    fn round_order(&self) -> &'static [Round] {
         const FIRST: &[Round] = &[Round::First, Round::Later];
         const LATER: &[Round] = &[Round::Later, Round::First];
         if !self.has_capacity() {
             &[]
-        } else if self.knows_none_later() || !self.has_capacity_for_later() {
+        } else if self.is_later_round_empty() || !self.has_capacity_for_later() {
             &[Round::First]
-        } else if self.numbers.in_hand == 1 {
+        } else if self.limits.in_hand == 1 {
             match self.last_alone {
                 Round::First => LATER,
                 Round::Later => FIRST,
@@ -157,11 +159,14 @@ impl Attempts {
             Round::First => &mut self.first,
             Round::Later => &mut self.later,
         };
-        attempts.spawn(async move { app.deliver_in_turn(entry, round, is_probe, stopping).await });
+        attempts.spawn(async move {
+            app.deliver_for_worker(entry, round, is_probe, stopping)
+                .await
+        });
     }
 
     /// Waits until an attempt ends, and removes all that have ended. Never resolves without attempts.
-    async fn some_end(&mut self) {
+    async fn wait_for_end(&mut self) {
         tokio::select! {
             Some(_) = self.first.join_next() => {}
             Some(_) = self.later.join_next() => {}
@@ -177,7 +182,7 @@ impl Attempts {
         self.stopping.send_replace(true);
         let drained = async {
             while self.len() > 0 {
-                self.some_end().await;
+                self.wait_for_end().await;
             }
         };
         if timeout(GRACE, drained).await.is_err() {
@@ -189,8 +194,9 @@ impl Attempts {
 }
 
 impl Drop for Attempts {
-    /// Lets attempts continue after a panic of the worker: cutting one off after the server accepted its mail would send the
-    /// mail again. They keep their leases. Those that wait for a session release their mails, since `stopping` is closed.
+    /// Lets attempts continue after a panic of the worker. An attempt that is cut off after the server accepted its mail
+    /// would send the mail again. Running attempts keep their leases. Attempts that wait for a session release their
+    /// mails, since `stopping` is closed.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.first.detach_all();
@@ -205,7 +211,7 @@ impl App {
         tokio::pin!(stop);
         let mut attempts = Attempts::new();
         // Kept across iterations: a query that is dropped halfway costs a store its connection.
-        let look = self.next_look();
+        let look = self.wait_for_work();
         tokio::pin!(look);
         loop {
             let is_stopping = {
@@ -227,13 +233,13 @@ impl App {
             let pause = self.policy().paused_until(Instant::now().into_std());
             tokio::select! {
                 () = &mut stop => break,
-                () = attempts.some_end(), if attempts.len() > 0 => {}
+                () = attempts.wait_for_end(), if attempts.len() > 0 => {}
                 () = self.mailer.capacity_changed() => {}
                 () = sleep_until(pause.map_or_else(Instant::now, Instant::from_std)), if pause.is_some() => {}
                 () = self.queued.notified(), if has_capacity => {}
                 () = &mut look, if has_capacity => {
                     attempts.none_later_until = None;
-                    look.set(self.next_look());
+                    look.set(self.wait_for_work());
                 }
             }
         }
@@ -257,8 +263,8 @@ impl App {
         Capacity { mails, until }
     }
 
-    /// Sleeps until the next entry is due, but not for long, since other processes queue mails too.
-    async fn next_look(&self) {
+    /// Sleeps until the next entry is due, at most [`LONGEST_SLEEP`], since other processes queue mails too.
+    async fn wait_for_work(&self) {
         let due = self.store.next_due().await.ok().flatten();
         let now = self.clock.now();
         let until_due =
@@ -277,9 +283,9 @@ impl App {
         loop {
             let capacity = self.capacity();
             attempts.note_limit(capacity);
-            attempts.numbers = Numbers::for_capacity(capacity);
+            attempts.limits = WorkLimits::for_capacity(capacity);
             let is_probing = self.policy().is_tripped();
-            let Some((round, entries)) = self.lease_some_of(attempts, is_probing).await else {
+            let Some((round, entries)) = self.lease_round(attempts, is_probing).await else {
                 return;
             };
             attempts.last_alone = round;
@@ -289,12 +295,12 @@ impl App {
         }
     }
 
-    async fn lease_some_of(
+    async fn lease_round(
         &self,
         attempts: &mut Attempts,
         is_probing: bool,
     ) -> Option<(Round, Vec<Entry>)> {
-        for round in attempts.turn() {
+        for round in attempts.round_order() {
             let (now, lease) = (self.clock.now(), self.lease());
             let capacity = match is_probing {
                 true => CANDIDATES,
@@ -356,7 +362,7 @@ mod tests {
     #[test]
     fn each_round_has_enough_leased_mails_for_its_share_of_the_sessions() {
         for mails in 2..=500 {
-            let numbers = Numbers::for_capacity(Capacity { mails, until: None });
+            let numbers = WorkLimits::for_capacity(Capacity { mails, until: None });
             let (old, new) = (later_share(mails), mails - later_share(mails));
             // Mails of one round in hand never prevent leasing as many of the other as its sessions can send.
             assert!(
@@ -366,7 +372,7 @@ mod tests {
             assert!(old + numbers.fewest <= numbers.later, "{numbers:?}");
             assert!(new > 0 && numbers.fewest > 0);
         }
-        let one = Numbers::for_capacity(Capacity {
+        let one = WorkLimits::for_capacity(Capacity {
             mails: 1,
             until: None,
         });

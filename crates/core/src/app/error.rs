@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::email_address::{EmailAddress, InvalidEmailAddress};
 use crate::domain::id::EntryId;
 use crate::domain::password::WeakPassword;
-use crate::domain::span::in_seconds;
+use crate::domain::span::format_seconds;
 use crate::domain::token::TokenError;
 use crate::ports::error_detail::ErrorDetail;
 use crate::ports::store::StoreError;
@@ -38,7 +38,7 @@ pub enum AppError {
     /// Only administrators may create accounts.
     #[error("Sign-up is closed: ask the administrator for an account")]
     SignupClosed,
-    /// The address is unknown or the password is wrong. The client is not told which.
+    /// The address is unknown or the password is wrong. The response does not reveal which.
     #[error("Invalid username or password")]
     WrongPassword,
     /// No account has this address or this id.
@@ -71,7 +71,7 @@ pub enum AppError {
         retry_after: Duration,
     },
     /// Too many passwords are waiting to be hashed.
-    #[error("Too many passwords are waiting to be verified: try again in {}", in_seconds(*retry_after))]
+    #[error("Too many passwords are waiting to be verified: try again in {}", format_seconds(*retry_after))]
     Busy {
         /// Time after which a retry may succeed.
         retry_after: Duration,

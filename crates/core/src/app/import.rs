@@ -1,7 +1,8 @@
 //! Import of accounts of another system: record by record, many concurrently, and idempotent.
 //!
-//! It knows neither files nor lines. The caller calls [`Import::take`] for one record after the other, and polls up to
-//! [`Import::AT_ONCE`] of the futures concurrently: then all cores hash, and the database commits many together.
+//! The import is independent of files and lines. The caller calls [`Import::take`] for one record after the other, and
+//! polls up to [`Import::AT_ONCE`] of the futures concurrently: then all cores hash, and the database commits many
+//! together.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::application::App;
 use super::error::{AppError, parse_address};
-use super::manage_accounts::{TRIES, overtaken};
+use super::manage_accounts::{TRIES, conflict_error};
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
@@ -100,7 +101,7 @@ impl Import {
         async move {
             let address = address?;
             let _turn = match turn {
-                Some(turn) => Some(turn.comes().await),
+                Some(turn) => Some(turn.wait().await),
                 None => None,
             };
             self.import_record(&record, &address).await
@@ -133,7 +134,7 @@ impl Import {
         Err(if was_taken {
             AppError::AddressTaken(record.email.clone())
         } else {
-            overtaken()
+            conflict_error()
         })
     }
 
@@ -149,7 +150,9 @@ impl Import {
         if self.how.dry_run {
             return Ok(Some(self.would_create(address)));
         }
-        let account = self.app.account_with(address, self.hash(credential).await?);
+        let account = self
+            .app
+            .build_account(address, self.hash(credential).await?);
         let origin = &self.how.origin;
         let event = self
             .app
@@ -246,7 +249,7 @@ impl Turns {
         let number = queues.queued;
         let before = queues.last.insert(address.clone(), (number, ended));
         Turn {
-            of: self,
+            turns: self,
             address: address.clone(),
             number,
             before: before.map(|(_, ended)| ended),
@@ -257,7 +260,7 @@ impl Turns {
 
 /// Turn of one record. It ends when it is dropped.
 struct Turn<'a> {
-    of: &'a Turns,
+    turns: &'a Turns,
     address: EmailAddress,
     number: u64,
     before: Option<oneshot::Receiver<()>>,
@@ -267,7 +270,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Waits until the previous turn has ended.
-    async fn comes(mut self) -> Self {
+    async fn wait(mut self) -> Self {
         if let Some(before) = self.before.take() {
             let _ = before.await;
         }
@@ -277,7 +280,7 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut queues = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
         if queues
             .last
             .get(&self.address)
@@ -304,12 +307,12 @@ mod tests {
         });
         let mut queued: Vec<_> = queued.collect();
         assert_eq!(turns.0.lock().unwrap().last.len(), 2);
-        // One turn ends before it comes.
+        // This turn ends before its predecessor.
         drop(queued.remove(4));
         join_all(
             queued
                 .into_iter()
-                .map(|turn| async { drop(turn.comes().await) }),
+                .map(|turn| async { drop(turn.wait().await) }),
         )
         .await;
         assert!(turns.0.lock().unwrap().last.is_empty());

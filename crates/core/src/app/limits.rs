@@ -7,7 +7,7 @@ use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::limit::{Limit, LimitKey, TooEarly, client_network};
-use crate::domain::span::in_seconds;
+use crate::domain::span::format_seconds;
 use crate::ports::store::LimitedCall;
 
 impl App {
@@ -75,7 +75,7 @@ impl App {
             let counted = self.store.count(LimitedCall { now, ..counting }).await?;
             let state = counted.map_err(|early| self.limited(counting.limit, early))?;
             if now < state.until {
-                let delay = in_seconds(state.until.duration_since(now).unsigned_abs());
+                let delay = format_seconds(state.until.duration_since(now).unsigned_abs());
                 let detail = format!("for {delay}, after {} wrong passwords", state.count);
                 events.push(self.event(account, EventKind::LoginDelayed, origin, detail));
             }

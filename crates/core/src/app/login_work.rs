@@ -33,7 +33,7 @@ const FIRST_COUNT: Duration = Duration::from_secs(30);
 
 impl App {
     /// Returns the cost of the work that a login takes. Counts the costs of all stored hashes before the first login, and
-    /// now and then again while logins go on.
+    /// repeats the count at intervals while logins continue.
     ///
     /// # Errors
     /// The database, at the first count.

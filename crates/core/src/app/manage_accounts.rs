@@ -61,7 +61,7 @@ impl App {
         email: &str,
         events: usize,
     ) -> Result<AccountDetails, AppError> {
-        let account = self.account_named(email).await?;
+        let account = self.find_account(email).await?;
         let mails = self.store.entries_of(account.id).await?;
         let history = self.store.history(account.id, events).await?;
         Ok(AccountDetails {
@@ -92,7 +92,7 @@ impl App {
         mode: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         for _ in 0..TRIES {
-            let account = self.account_named(email).await?;
+            let account = self.find_account(email).await?;
             self.check_password(password, &account.address)?;
             // A new hash for each attempt: its salt makes the change unique.
             let changed = Account {
@@ -114,7 +114,7 @@ impl App {
                 Replacement::Conflict => {}
             }
         }
-        Err(overtaken())
+        Err(conflict_error())
     }
 
     /// Changes the address of an account, and notifies its owner at the previous and at the new address. Reset links and
@@ -132,7 +132,7 @@ impl App {
     ) -> Result<AddressChanged, AppError> {
         let to = parse_address(to)?;
         for _ in 0..TRIES {
-            let account = self.account_named(email).await?;
+            let account = self.find_account(email).await?;
             if account.address == to.as_str() {
                 return Ok(AddressChanged {
                     before: account.address,
@@ -177,7 +177,7 @@ impl App {
                 Replacement::Conflict => {}
             }
         }
-        Err(overtaken())
+        Err(conflict_error())
     }
 
     /// Ends all sessions of an account, and notifies its owner. The password stays the same.
@@ -190,7 +190,7 @@ impl App {
         origin: &Origin,
         mode: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
-        let account = self.account_named(email).await?;
+        let account = self.find_account(email).await?;
         let revocation = RevocationId::new(self.clock.now(), draw(&*self.rng));
         let mail = self.entry(&account, MailKind::AccessRevoked, origin, mode);
         let event = self.event(account.id, EventKind::AccessRevoked, origin, "");
@@ -207,7 +207,7 @@ impl App {
     /// # Errors
     /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
     pub async fn account_deletion(&self, email: &str) -> Result<(Account, Deletion), AppError> {
-        let account = self.account_named(email).await?;
+        let account = self.find_account(email).await?;
         let deletion = self.store.deletion_preview(account.id).await?;
         deletion
             .map(|deletion| (account, deletion))
@@ -219,7 +219,7 @@ impl App {
     /// # Errors
     /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
     pub async fn delete_account(&self, email: &str) -> Result<Deletion, AppError> {
-        let account = self.account_named(email).await?;
+        let account = self.find_account(email).await?;
         self.store
             .delete_account(account.id)
             .await?
@@ -228,6 +228,6 @@ impl App {
 }
 
 /// Error after repeated conflicts with other changes of the same account.
-pub(super) fn overtaken() -> AppError {
+pub(super) fn conflict_error() -> AppError {
     AppError::DatabaseBusy("other requests keep changing the account: try again later".into())
 }

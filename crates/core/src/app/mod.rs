@@ -1,8 +1,8 @@
 //! The use cases. Each is one method of [`App`], called alike by HTTP and by the command line.
 //!
-//! They depend on the rules of [`crate::domain`] and the traits of [`crate::ports`]. They know neither requests nor prompts,
-//! and not which database and mail server implement the traits. Time and randomness are parameters: [`system`] implements
-//! them by the operating system, and no use case names it.
+//! They depend on the rules of [`crate::domain`] and the traits of [`crate::ports`]. They are independent of requests and
+//! prompts, and of the database and the mail server that implement the traits. Time and randomness are parameters:
+//! [`system`] implements them by the operating system, and no use case depends on it.
 //!
 //! There is one file for each use case; `application.rs` has [`App`] itself. Start with `request_reset.rs` and `complete_reset.rs`.
 

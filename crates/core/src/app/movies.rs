@@ -72,7 +72,7 @@ impl App {
         by: AccountId,
         changes: &MovieChanges,
     ) -> Result<(), AppError> {
-        result_of(
+        to_result(
             self.store.change_movie(id, by, changes).await?,
             MovieAction::Updating,
         )
@@ -83,14 +83,14 @@ impl App {
     /// # Errors
     /// [`AppError::NoSuchMovie`], [`AppError::NotYourMovie`]; the database.
     pub async fn delete_movie(&self, id: MovieId, by: AccountId) -> Result<(), AppError> {
-        result_of(
+        to_result(
             self.store.delete_movie(id, by).await?,
             MovieAction::Deleting,
         )
     }
 }
 
-fn result_of(change: MovieChange, action: MovieAction) -> Result<(), AppError> {
+fn to_result(change: MovieChange, action: MovieAction) -> Result<(), AppError> {
     match change {
         MovieChange::Done => Ok(()),
         MovieChange::NotFound => Err(AppError::NoSuchMovie),

@@ -21,11 +21,11 @@ use crate::ports::store::QueueResult;
 
 /// Unit of the response time if accounts are concealed: a response waits until a multiple of it has passed since the
 /// request. An unknown address takes the same writes as a known one, but not the same time to the microsecond (a mail that
-/// is being sent uses the disk too). A client that asks often enough could tell from the mean; rounded times have no such
-/// mean.
+/// is being sent uses the disk too). The mean of many response times would show the difference; rounded times have
+/// the same mean.
 const RESPONSE_STEP: Duration = Duration::from_millis(100);
 
-async fn next_step(began: Instant) {
+async fn wait_for_next_step(began: Instant) {
     let past_steps = began.elapsed().as_nanos() / RESPONSE_STEP.as_nanos();
     let steps = u32::try_from(past_steps + 1).unwrap_or(u32::MAX);
     sleep_until(began + RESPONSE_STEP.saturating_mul(steps)).await;
@@ -64,7 +64,7 @@ impl App {
         let began = Instant::now();
         let requested = self.queue_reset(email, origin, mode).await;
         if self.conceals_from(origin) {
-            next_step(began).await;
+            wait_for_next_step(began).await;
         }
         requested
     }
@@ -110,7 +110,7 @@ impl App {
         email: &str,
         origin: &Origin,
     ) -> Result<ResetLink, AppError> {
-        let account = self.account_named(email).await?;
+        let account = self.find_account(email).await?;
         let now = self.clock.now();
         let event = self.event(
             account.id,
@@ -139,7 +139,7 @@ impl App {
     }
 
     /// Returns the account with this address.
-    pub(super) async fn account_named(&self, email: &str) -> Result<Account, AppError> {
+    pub(super) async fn find_account(&self, email: &str) -> Result<Account, AppError> {
         let address = parse_address(email)?;
         self.store
             .account_by_address(email, &address)

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_only_what_it_is_for() {
+    fn a_token_is_verified_for_its_purpose_only() {
         let access = keys().issue(Purpose::Access, &account(), at(1_000), DAY, &Fixed);
         assert_eq!(
             verify(access.as_str(), 1_001).err(),
@@ -289,7 +289,7 @@ mod tests {
                 .err(),
             Some(TokenError::Invalid)
         );
-        // An expired one of another purpose is no authentic reset token, and does not say "expired".
+        // An expired token of another purpose is reported as invalid and not as expired.
         assert_eq!(
             verify(access.as_str(), 1_000_000).err(),
             Some(TokenError::Invalid)
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_token_survives_a_change_of_address_and_not_of_password() {
+    fn an_access_token_survives_a_change_of_address_and_ends_with_the_password() {
         let access = keys().issue(Purpose::Access, &account(), at(1_000), DAY, &Fixed);
         let verified = keys()
             .verify(&access, Purpose::Access, at(1_001))
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn other_algorithms_and_games_with_the_form_are_one_refusal() {
+    fn other_algorithms_and_malformed_tokens_get_the_same_refusal() {
         let good = reset_token().as_str().to_owned();
         let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
         let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
@@ -389,7 +389,7 @@ mod tests {
         use super::*;
 
         #[test]
-        fn whatever_is_no_token_of_ours_is_one_and_the_same_refusal() {
+        fn every_foreign_token_gets_the_same_refusal() {
             let reset = reset_token();
             let access = keys().issue(Purpose::Access, &account(), at(1_000), DAY, &Fixed);
             let link = format!("http://localhost:3000/reset/{}", reset.as_str());
@@ -427,7 +427,7 @@ mod tests {
                             Purpose::Reset => &reset,
                             Purpose::Access => &access,
                         };
-                        // Also when the time of the real ones is over: then "expired" would be the wrong word.
+                        // The result is the same after the real tokens have expired.
                         for now in [1_001, 10_000_000] {
                             let verdict = keys().verify(&token, purpose, at(now));
                             assert!(
@@ -443,7 +443,7 @@ mod tests {
 
         proptest! {
             #[test]
-            fn no_changed_byte_goes_unnoticed(position in 0_usize..300, byte in 33_u8..127) {
+            fn every_changed_byte_is_detected(position in 0_usize..300, byte in 33_u8..127) {
                 let mut token = reset_token().as_str().to_owned().into_bytes();
                 let position = position % token.len();
                 prop_assume!(token[position] != byte);

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-/// Clock. [`crate::app::system`] has the one of the operating system.
+/// Source of the current time. [`crate::app::system`] implements it by the operating system.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// Random source. [`crate::app::system`] has the one of the operating system.
+/// Source of random bytes. [`crate::app::system`] implements it by the operating system.
 pub trait Rng: Send + Sync {
     /// Fills `bytes` with unguessable random bytes.
     fn fill(&self, bytes: &mut [u8]);

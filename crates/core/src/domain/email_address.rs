@@ -102,8 +102,8 @@ fn is_atom_character(c: char) -> bool {
     c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
-/// Returns whether a character is a control character, white space, or one that only changes how its neighbours look. None
-/// of them belongs in an address, and all of them are used to make one address look like another.
+/// Returns whether a character is a control character, white space, or one that only changes the appearance of its
+/// neighbours. Such characters are not part of an address, and are used to make one address resemble another.
 fn is_forbidden(c: char) -> bool {
     c.is_control() || c.is_whitespace() || is_ignorable(c) || matches!(c, '\u{fff9}'..='\u{fffd}')
 }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_found_in_any_capitals() {
+    fn a_search_term_matches_in_any_letter_case() {
         for (part, address, is_in) in [
             ("ANN", "joanna@example.com", true),
             ("ann@", "Ann@Example.com", true),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_person_has_one_spelling() {
+    fn spellings_of_one_mailbox_have_one_canonical_form() {
         for (typed, canonical) in [
             ("ann@example.com", "ann@example.com"),
             ("  Ann@Example.COM\t", "ann@example.com"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_mailbox_is_refused() {
+    fn text_other_than_one_mailbox_is_refused() {
         let long = format!("{}@example.com", "a".repeat(65));
         let huge = "a".repeat(100_000);
         for (typed, why) in [
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_shows_no_whole_address() {
+    fn a_masked_address_is_incomplete() {
         assert_eq!(masked("ann@example.com"), "a…@example.com");
         assert_eq!(masked("nonsense"), "…");
     }
@@ -278,7 +278,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_taken_is_one_plain_mailbox_in_its_canonical_form() {
+        fn accepted_text_is_one_plain_mailbox_in_canonical_form() {
             let target = Target {
                 name: "address",
                 words: &[
@@ -317,10 +317,10 @@ mod tests {
         }
 
         #[test]
-        fn no_character_at_all_comes_through_as_another_one() {
+        fn no_character_is_accepted_as_another_one() {
             for c in '\0'..=char::MAX {
                 check(&format!("a{c}b@example.com"));
-                // Most of them go the same way through IDNA, which takes its time.
+                // Most characters take the same path through IDNA, which is slow.
                 if u32::from(c) < 0x3000 || u32::from(c) % 16 == 0 {
                     check(&format!("ann@a{c}b.com"));
                 }

@@ -20,7 +20,7 @@ pub enum Origin {
 impl Origin {
     /// Returns a noun phrase for a mail to the account owner, which fits after "by". It does not name the user of the
     /// server.
-    pub fn in_words(&self) -> String {
+    pub fn noun_phrase(&self) -> String {
         match self {
             Self::Client(address) => format!("a device with the IP address {address}"),
             Self::Terminal(_) => "an administrator".to_owned(),
@@ -54,7 +54,7 @@ impl FromStr for Origin {
     }
 }
 
-/// Error for a name in the database that this version does not know.
+/// Error for an unknown name in the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown name {0:?}, perhaps written by a newer movie-bag")]
 pub struct UnknownName(pub String);
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_comes_back_from_its_text() {
+    fn an_origin_is_parsed_from_its_text() {
         for origin in [
             Origin::Client("2001:db8::1".parse().unwrap()),
             Origin::Client("192.0.2.1".parse().unwrap()),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_comes_back_from_its_name() {
+    fn every_kind_is_parsed_from_its_name() {
         for kind in EventKind::ALL {
             assert_eq!(kind.name().parse(), Ok(*kind));
         }

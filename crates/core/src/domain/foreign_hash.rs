@@ -84,7 +84,7 @@ impl PasswordHash {
             .iter()
             .find_map(|version| text.strip_prefix(version));
         let Some(rest) = rest else {
-            return Err(name(text));
+            return Err(classify(text));
         };
         let cost = rest
             .split_once('$')
@@ -110,12 +110,12 @@ pub fn is_surely_a_hash(text: &str) -> bool {
     text.len() >= SHORTEST_HASH
         && (["$2a$", "$2b$", "$2y$"].into_iter().any(begins)
             || OTHERS.iter().any(|(start, _)| begins(start))
-            || wrapping(text).is_some())
+            || wrapping_prefix(text).is_some())
 }
 
-fn name(text: &str) -> ForeignHash {
-    if let Some(wrapping) = wrapping(text) {
-        return ForeignHash::Wrapped(wrapping);
+fn classify(text: &str) -> ForeignHash {
+    if let Some(prefix) = wrapping_prefix(text) {
+        return ForeignHash::Wrapped(prefix);
     }
     let others = OTHERS.iter().find(|(start, _)| text.starts_with(start));
     if let Some((_, name)) = others {
@@ -129,7 +129,7 @@ fn name(text: &str) -> ForeignHash {
     }
 }
 
-fn wrapping(text: &str) -> Option<&'static str> {
+fn wrapping_prefix(text: &str) -> Option<&'static str> {
     WRAPPINGS.iter().copied().find(|wrapping| {
         text.strip_prefix(wrapping)
             .is_some_and(|rest| rest.starts_with("$2"))
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     /// Of "correct horse".
-    fn made(version: bcrypt::Version) -> String {
+    fn bcrypt_hash(version: bcrypt::Version) -> String {
         bcrypt::hash_with_salt("correct horse", 4, *b"sixteen of salt!")
             .unwrap()
             .format_for_version(version)
@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_of_bcrypt_are_taken_as_they_are_and_verify() {
+    fn the_three_versions_of_bcrypt_are_accepted_unchanged_and_verify() {
         for version in [
             bcrypt::Version::TwoA,
             bcrypt::Version::TwoB,
             bcrypt::Version::TwoY,
         ] {
-            let text = made(version);
+            let text = bcrypt_hash(version);
             let hash = PasswordHash::parse_foreign(&text).unwrap();
             assert_eq!(hash.as_str(), text);
             assert!(bcrypt::verify("correct horse", hash.as_str()).unwrap());
@@ -166,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn costs_from_4_to_16_are_taken() {
-        let of_cost = |cost: &str| made(bcrypt::Version::TwoB).replace("$04$", cost);
+    fn costs_from_4_to_16_are_accepted() {
+        let of_cost = |cost: &str| bcrypt_hash(bcrypt::Version::TwoB).replace("$04$", cost);
         for cost in ["$04$", "$10$", "$16$"] {
             assert!(
                 PasswordHash::parse_foreign(&of_cost(cost)).is_ok(),
@@ -183,8 +183,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_verifies_whatever_its_last_characters_are() {
-        let whole = made(bcrypt::Version::TwoB);
+    fn an_accepted_hash_verifies_with_any_last_characters() {
+        let whole = bcrypt_hash(bcrypt::Version::TwoB);
         let alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+ \0";
         // The last characters of salt and hash.
         for place in [28, 59] {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused_by_name() {
+    fn hashes_of_other_schemes_are_refused_by_name() {
         for (text, name) in [
             ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", "Argon2id"),
             ("argon2$argon2id$v=19$m=102400$c2FsdA$aGFzaA", "Django"),
@@ -243,7 +243,7 @@ mod tests {
             assert!(refused.to_string().contains(name), "{text}: {refused}");
             assert!(!refused.to_string().contains(text));
         }
-        let wrapped = format!("bcrypt${}", made(bcrypt::Version::TwoB));
+        let wrapped = format!("bcrypt${}", bcrypt_hash(bcrypt::Version::TwoB));
         assert_eq!(refusal(&wrapped), ForeignHash::Wrapped("bcrypt$"));
         for text in ["", "!", "correct horse", "$", "$$$$", "2b", "5f4dcc3b"] {
             assert_eq!(refusal(text), ForeignHash::Unknown, "{text}");
@@ -251,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_told_from_a_password() {
-        assert!(is_surely_a_hash(&made(bcrypt::Version::TwoY)));
+    fn a_hash_is_distinguished_from_a_password() {
+        assert!(is_surely_a_hash(&bcrypt_hash(bcrypt::Version::TwoY)));
         assert!(is_surely_a_hash("pbkdf2_sha256$600000$salt$aGFzaA="));
         for password in [
             "$1$ is too little",

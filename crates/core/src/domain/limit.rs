@@ -65,25 +65,25 @@ impl Limit {
     ///
     /// # Errors
     /// [`TooEarly`].
-    pub fn check(self, kept: Option<LimitState>, now: Timestamp) -> Result<(), TooEarly> {
-        self.count(kept, now).map(|_| ())
+    pub fn check(self, stored: Option<LimitState>, now: Timestamp) -> Result<(), TooEarly> {
+        self.count(stored, now).map(|_| ())
     }
 
     /// Counts a call at `now`, or for [`Limit::Login`] a failure, and returns the new state.
     ///
     /// # Errors
     /// [`TooEarly`]: the stored state is unchanged.
-    pub fn count(self, kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
-        let kept = kept.filter(|state| now < self.kept_until(state));
+    pub fn count(self, stored: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
+        let stored = stored.filter(|state| now < self.expires_at(state));
         match self {
-            Self::Forgot => spaced(kept, now, 3, Duration::from_secs(300)),
-            Self::Client => windowed(kept, now, 60, Duration::from_secs(60)),
-            Self::Login => failed(kept, now),
+            Self::Forgot => count_spaced(stored, now, 3, Duration::from_secs(300)),
+            Self::Client => count_in_window(stored, now, 60, Duration::from_secs(60)),
+            Self::Login => count_failure(stored, now),
         }
     }
 
     /// Returns the time at which a state expires.
-    pub fn kept_until(self, state: &LimitState) -> Timestamp {
+    pub fn expires_at(self, state: &LimitState) -> Timestamp {
         match self {
             Self::Forgot | Self::Client => state.until,
             Self::Login => state.until + FAILURES_KEPT,
@@ -93,13 +93,13 @@ impl Limit {
 
 /// Admits `at_once` calls, and then one in each `period` (the generic cell rate algorithm, ITU-T I.371 A.2). `until` is the
 /// end of the last call's period if each period begins at the end of the one before.
-fn spaced(
-    kept: Option<LimitState>,
+fn count_spaced(
+    stored: Option<LimitState>,
     now: Timestamp,
     at_once: u32,
     period: Duration,
 ) -> Result<LimitState, TooEarly> {
-    let begins = kept.map_or(now, |state| state.until.max(now));
+    let begins = stored.map_or(now, |state| state.until.max(now));
     let earliest = begins - period * (at_once - 1);
     if now < earliest {
         return Err(TooEarly { until: earliest });
@@ -111,13 +111,13 @@ fn spaced(
 }
 
 /// Admits `most` calls in the `window` that begins with the first of them.
-fn windowed(
-    kept: Option<LimitState>,
+fn count_in_window(
+    stored: Option<LimitState>,
     now: Timestamp,
     most: u32,
     window: Duration,
 ) -> Result<LimitState, TooEarly> {
-    match kept {
+    match stored {
         None => Ok(LimitState {
             count: 1,
             until: now + window,
@@ -130,8 +130,8 @@ fn windowed(
     }
 }
 
-fn failed(kept: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
-    let before = match kept {
+fn count_failure(stored: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
+    let before = match stored {
         Some(state) if now < state.until => return Err(TooEarly { until: state.until }),
         Some(state) => state.count,
         None => 0,
@@ -170,12 +170,12 @@ mod tests {
     const MINUTE: i64 = 60_000;
 
     #[test]
-    fn three_forgots_go_at_once_and_then_one_in_five_minutes() {
-        let mut kept = None;
+    fn three_reset_requests_are_admitted_at_once_and_then_one_in_five_minutes() {
+        let mut stored = None;
         let mut ask = |now| {
-            let counted = Limit::Forgot.count(kept, at(now));
+            let counted = Limit::Forgot.count(stored, at(now));
             if let Ok(tally) = counted {
-                kept = Some(tally);
+                stored = Some(tally);
             }
             counted.map(|_| ())
         };
@@ -184,7 +184,7 @@ mod tests {
             assert_eq!(ask(0), Ok(()));
         }
         assert_eq!(ask(0), early(5 * MINUTE));
-        // Asking again and again does not prolong it.
+        // Refused calls do not prolong the delay.
         assert_eq!(ask(5 * MINUTE - 1), early(5 * MINUTE));
         assert_eq!(ask(5 * MINUTE), Ok(()));
         assert_eq!(ask(5 * MINUTE), early(10 * MINUTE));
@@ -194,33 +194,33 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_sixty_in_the_minute_that_begins_with_the_first() {
-        let mut kept = None;
+    fn sixty_calls_are_admitted_in_the_minute_that_begins_with_the_first() {
+        let mut stored = None;
         for second in 0..60 {
-            kept = Some(Limit::Client.count(kept, at(second * 900)).unwrap());
+            stored = Some(Limit::Client.count(stored, at(second * 900)).unwrap());
         }
         let early = Err(TooEarly { until: at(MINUTE) });
-        assert_eq!(Limit::Client.count(kept, at(59 * 900)), early);
-        assert_eq!(Limit::Client.count(kept, at(MINUTE - 1)), early);
-        let next = Limit::Client.count(kept, at(MINUTE)).unwrap();
+        assert_eq!(Limit::Client.count(stored, at(59 * 900)), early);
+        assert_eq!(Limit::Client.count(stored, at(MINUTE - 1)), early);
+        let next = Limit::Client.count(stored, at(MINUTE)).unwrap();
         assert_eq!((next.count, next.until), (1, at(2 * MINUTE)));
     }
 
     #[test]
-    fn ten_failures_are_free_and_then_the_delay_doubles_up_to_fifteen_minutes() {
-        let (mut kept, mut now, mut delays) = (None, at(0), Vec::new());
+    fn ten_failures_cause_no_delay_and_then_it_doubles_up_to_fifteen_minutes() {
+        let (mut stored, mut now, mut delays) = (None, at(0), Vec::new());
         for _ in 0..24 {
-            let tally = Limit::Login.count(kept, now).unwrap();
+            let tally = Limit::Login.count(stored, now).unwrap();
             let delay = tally.until.duration_since(now).as_secs();
             delays.push(delay);
             if delay > 0 {
-                // Refused until the very end, and no later.
+                // Logins are refused until exactly the end of the delay.
                 let just_before = tally.until - Duration::from_millis(1);
                 let early = Err(TooEarly { until: tally.until });
                 assert_eq!(Limit::Login.check(Some(tally), just_before), early);
                 assert_eq!(Limit::Login.check(Some(tally), tally.until), Ok(()));
             }
-            (kept, now) = (Some(tally), tally.until);
+            (stored, now) = (Some(tally), tally.until);
         }
         assert_eq!(delays[..9], [0; 9]);
         assert_eq!(
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_an_address_or_a_network_of_ipv6() {
+    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
         let client = |text: &str| client_network(text.parse().unwrap()).to_string();
         assert_eq!(client("192.0.2.7"), "192.0.2.7");
         assert_eq!(client("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");

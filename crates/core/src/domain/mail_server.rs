@@ -1,9 +1,9 @@
-//! Availability of the mail server, as one process knows it: whether another connection may be opened, and whether mails
+//! Availability of the mail server, as one process observes it: whether another connection may be opened, and whether mails
 //! may be offered to it.
 //!
 //! Two separate values, since they fail for different reasons:
-//! - [`Connections`] counts sessions. A failure before MAIL (look-up, connection, TLS, greeting, EHLO, login) says nothing
-//!   about a mail, so it delays the next connection and not the mails.
+//! - [`Connections`] counts sessions. A failure before MAIL (look-up, connection, TLS, greeting, EHLO, login) does
+//!   not concern a mail, so it delays the next connection and not the mails.
 //! - [`PolicyWatch`] counts replies that refuse the client, its login, its HELO name or the sender. They arrive in place of a reply
 //!   about a recipient, so only several recipients together show that the server refuses all mails.
 //!
@@ -63,7 +63,7 @@ pub enum Source {
 ///  none open ──open one──▶ open ──double──▶ up to `most`
 ///      ▲  │ fails             │ a further one is refused
 ///      │  ▼                   ▼
-///    paused (no mail goes)  limited (open sessions go on; one more is tried after each delay)
+///    paused (no mail sent)  limited (open sessions go on; one more is tried after each delay)
 /// ```
 #[derive(Debug, Clone)]
 pub struct Connections {
@@ -138,8 +138,8 @@ impl Connections {
         Some((round, source))
     }
 
-    /// Whether another connection may be opened: one at first, then at most twice as many each time, so that a server that
-    /// refuses the login receives few attempts.
+    /// Returns whether another connection may be opened: one at first, then at most twice as many each time, so that a
+    /// server that refuses the login receives few attempts.
     fn may_open(&self, now: Instant) -> bool {
         let taken = self.open + self.opening;
         taken < self.most
@@ -177,7 +177,7 @@ impl Connections {
     }
 
     /// Records that a session is idle again.
-    pub fn kept(&mut self, round: Round) {
+    pub fn idle(&mut self, round: Round) {
         self.idle += 1;
         self.leave(round);
     }
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_logins_within_a_minute_are_those_of_the_delays() {
+    fn the_delays_limit_failed_logins_within_a_minute() {
         let began = Instant::now();
         let mut now = began;
         let mut connections = Connections::new(16);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn one_connection_that_opens_ends_the_pause_for_all() {
+    fn one_opened_connection_ends_the_pause_for_all_mails() {
         let mut now = Instant::now();
         let mut connections = Connections::new(4);
         for _ in 0..5 {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_takes_three_keeps_three_and_is_asked_for_more_ever_more_rarely() {
+    fn a_server_that_accepts_three_connections_gets_further_attempts_ever_more_rarely() {
         let mut now = Instant::now();
         let mut connections = Connections::new(16);
         let mut refused = 0;
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_that_were_under_way_do_not_prolong_the_pause() {
+    fn failures_that_began_before_the_pause_do_not_prolong_it() {
         let now = Instant::now();
         let mut connections = Connections::new(16);
         open_all(&mut connections, now);
@@ -442,7 +442,7 @@ mod tests {
             let now = Instant::now();
             let mut connections = Connections::new(most);
             open_all(&mut connections, now);
-            (0..most).for_each(|_| connections.kept(Round::First));
+            (0..most).for_each(|_| connections.idle(Round::First));
             let mut old = 0;
             while connections.next(now, LATER).is_some() {
                 old += 1;
@@ -452,10 +452,10 @@ mod tests {
             assert_eq!(old + new, most);
             assert!(most == 1 || new > 0, "{most}");
             // Where there is one session, the rounds take turns.
-            (0..old).for_each(|_| connections.kept(Round::Later));
-            (0..new).for_each(|_| connections.kept(Round::First));
+            (0..old).for_each(|_| connections.idle(Round::Later));
+            (0..new).for_each(|_| connections.idle(Round::First));
             let (one, _) = connections.next(now, BOTH).unwrap();
-            connections.kept(one);
+            connections.idle(one);
             let (other, _) = connections.next(now, BOTH).unwrap();
             assert_ne!(one, other);
         }
@@ -502,7 +502,7 @@ mod tests {
                     }
                     Keep => {
                         if let Some(round) = used.pop() {
-                            connections.kept(round);
+                            connections.idle(round);
                         }
                     }
                     Close => {
@@ -524,7 +524,7 @@ mod tests {
                 assert!(connections.open + connections.opening <= 2);
                 let paused = connections.is_paused(now);
                 assert!(!paused || connections.capacity(now).mails == 0);
-                // No mail waits for ever: something is under way, paused until some time, or can be had.
+                // No mail waits for ever: a session is in use, is being opened or is available, or the pause has an end.
                 let waits = connections.clone().next(now, BOTH).is_none();
                 assert!(
                     !waits || !opening.is_empty() || !used.is_empty() || paused,
@@ -547,7 +547,7 @@ mod tests {
         assert!(!watch.is_tripped());
         assert!(refused(&mut watch, "554 relay", "c.example", now));
         assert!(watch.is_tripped() && watch.paused_until(now).is_some());
-        // Those under way do not prolong it.
+        // Attempts that began before the pause do not prolong it.
         assert!(!refused(&mut watch, "554 relay", "d.example", now));
         let mut delays = Vec::new();
         for number in 0..12 {
@@ -575,7 +575,7 @@ mod tests {
             assert_eq!(watch.refused("554 no", "a.example", now, MIDDLE), None);
             assert_eq!(watch.refused("554 no", "b.example", now, MIDDLE), None);
         }
-        // Neither do different replies, nor acceptances between.
+        // Different replies, and refusals with acceptances between them, do not pause the server either.
         for number in 0..100 {
             let (reply, domain) = (format!("554 {}", number % 2), format!("{number}.example"));
             assert_eq!(watch.refused(&reply, &domain, now, MIDDLE), None);

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!            queue                lease                      sent, dropped by hand
-//! (decided) ───────▶ waiting ───────────────▶ waiting, held ──────▶ (gone; the history keeps it)
+//! (request) ───────▶ waiting ───────────────▶ waiting, held ──────▶ (gone; the history keeps it)
 //!                     ▲  ▲ lease ran out       │        │
 //!                     │  └─────────────────────┤        │ permanent failure, superseded, too late
 //!                     └── transient failure ───┘        ▼
@@ -46,9 +46,9 @@ named! {
 named! {
     /// State of an entry.
     EntryState {
-        /// It will be attempted again.
+        /// The mail will be attempted again.
         Waiting = "waiting",
-        /// It was given up. It is kept with its last error.
+        /// The mail was given up. The entry is kept with the last error.
         Dead = "dead",
     }
 }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 /// Maximum length for bcrypt, which ignores further bytes silently (<https://www.usenix.org/legacy/events/usenix99/provos.html>).
 pub const LONGEST_BYTES: usize = 72;
 
-/// Plaintext password. It is wiped when it goes out of scope, and has neither `Debug` nor `Serialize`.
+/// Plaintext password. It is erased from memory when it goes out of scope, and has neither `Debug` nor `Serialize`.
 pub struct PasswordInput(Zeroizing<String>);
 
 impl PasswordInput {
@@ -63,15 +63,15 @@ pub enum WeakPassword {
     /// bcrypt ignores everything after a NUL.
     #[error("the password must not contain a NUL character")]
     Nul,
-    /// It is on the list of common passwords.
+    /// The password is on the list of common passwords.
     #[error("the password is one of the most common ones, which attackers try first")]
     Common,
     #[error("the password must not be the email address")]
     IsAddress,
-    /// It is the name of the service.
+    /// The password is the name of the service.
     #[error("the password must not be the name of this service")]
     IsServiceName,
-    /// It differs little from either of them.
+    /// The password differs little from the address or the name of the service.
     #[error("the password is too similar to the email address or the name of this service")]
     Derived,
 }
@@ -123,11 +123,11 @@ impl PasswordPolicy {
     }
 }
 
-/// Returns whether an attacker who tries these words and the most common passwords first needs no more guesses than zxcvbn's
-/// list of common passwords has entries. That covers every entry of the list, also those to which zxcvbn knows a shorter way
-/// (`drowssap`, `poiuytrewq`), and passwords that are guessed as early, such as `abcdefgh`, a single common word or
-/// `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Passwords that are longer than every entry are never refused: repetition alone
-/// breaks no rule.
+/// Returns whether an attacker who tries these words and the most common passwords first needs no more guesses than
+/// zxcvbn's list of common passwords has entries. That covers every entry of the list, also those for which zxcvbn finds
+/// a shorter way (`drowssap`, `poiuytrewq`), and passwords that are guessed as early, such as `abcdefgh`, a single common
+/// word or `movie-bag1` (NIST SP 800-63B-4 3.1.1.2). Passwords that are longer than every entry are never refused:
+/// repetition alone breaks no rule.
 fn is_guessed_soon(password: &str, words: &[&str]) -> bool {
     /// Length of the list. The estimate for an entry is its rank plus one.
     const LIST: u64 = 30_000;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_of_any_script_with_spaces_is_taken() {
+    fn passwords_of_any_script_and_with_spaces_are_accepted() {
         for password in [
             "correct horse battery",
             "пароль-длинный-и-свой",
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_is_read_from_whole_bcrypt_hashes_alone() {
+    fn the_cost_is_read_only_from_complete_bcrypt_hashes() {
         let rest = "abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOPQRSTUVWXY";
         for (text, cost) in [
             (format!("$2b$12${rest}"), Some(12)),
@@ -298,7 +298,7 @@ mod tests {
             ("12345678", WeakPassword::Common),
             ("iloveyou", WeakPassword::Common),
             ("zzzzzzzzzzzz", WeakPassword::Common),
-            // On the list, though zxcvbn knows shorter ways to them than the list.
+            // These passwords are on the list, although zxcvbn finds shorter ways to them.
             ("passw0rd", WeakPassword::Common),
             ("drowssap", WeakPassword::Common),
             ("p@ssw0rd", WeakPassword::Common),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_does_not_show_itself() {
+    fn debug_output_does_not_contain_the_hash() {
         assert_eq!(
             format!("{:?}", PasswordHash::from_stored("$2b$12$secret")),
             "PasswordHash(…)"

@@ -37,7 +37,7 @@ pub fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// Formats a delay as `1 second` or `20 seconds`, rounded up.
-pub fn in_seconds(span: Duration) -> String {
+pub fn format_seconds(span: Duration) -> String {
     match seconds_rounded_up(span) {
         1 => "1 second".to_owned(),
         seconds => format!("{seconds} seconds"),
@@ -62,7 +62,7 @@ mod tests {
             (1_001, "2 seconds"),
             (20_000, "20 seconds"),
         ] {
-            assert_eq!(in_seconds(Duration::from_millis(milliseconds)), shown);
+            assert_eq!(format_seconds(Duration::from_millis(milliseconds)), shown);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Text from outside, escaped for a terminal: messages, replies of servers, database contents, file names.
 //!
-//! The one definition of what a terminal must not receive raw. Each format escapes the text that it prints; `cli::ui` and the log
-//! escape everything once more at the point of output, so that a forgotten field cannot reach the terminal.
+//! This is the only definition of the characters that a terminal must not receive raw. Each format escapes the text that
+//! it prints; `cli::ui` and the log escape everything once more at the point of output, so that a forgotten field cannot
+//! reach the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns whether a terminal would obey this character, or show the text around it in another order or on another line.
+/// Returns whether a terminal would interpret this character as a command, or show the text around it in another order or
+/// on another line.
 ///
 /// That is all of C0, DEL and C1, the marks, embeddings, overrides and isolates of bidirectional text, the line and
 /// paragraph separators, and the deprecated format and annotation characters. Characters that are only invisible, such as
@@ -51,8 +53,8 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     escape(json, |char| char == '\n', push_json_escape)
 }
 
-/// Escapes finished output, of which no part may be changed that is safe: line ends, tabs and, where `has_styles` is set,
-/// the sequences that choose a colour or style. What is within JSON stays JSON.
+/// Escapes finished output. Safe parts stay unchanged: line ends, tabs and, if `has_styles` is set, the sequences that
+/// choose a colour or style. JSON within the output stays JSON.
 pub fn escape_output(text: &str, has_styles: bool) -> Cow<'_, str> {
     if !has_styles {
         return escape(text, is_layout, push_json_escape);
@@ -77,7 +79,7 @@ fn is_layout(char: char) -> bool {
     matches!(char, '\n' | '\t')
 }
 
-/// Length of the sequence `ESC [ digits ; … m` at the start of a text; 0 where there is none.
+/// Returns the length of the sequence `ESC [ digits ; … m` at the start of a text; 0 if there is none.
 fn style_length(text: &str) -> usize {
     let parameters = text.strip_prefix("\u{1b}[").unwrap_or_default();
     let length = parameters
@@ -122,7 +124,7 @@ mod tests {
     const HOSTILE: &str = "a\u{1b}[2J\u{7}\u{7f}\u{9b}31m\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{206f}\u{fff9}\r\0z";
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
+    fn no_control_character_of_a_terminal_remains() {
         for safe in [
             escape_line(HOSTILE).into_owned(),
             escape_lines(HOSTILE),
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn escaped_json_means_the_same() {
+    fn escaped_json_has_the_same_value() {
         let value = serde_json::json!({ "text": HOSTILE, "many": ["\u{fffa}", "\n"] });
         let escaped = escape_json(&value.to_string()).into_owned();
         assert_eq!(
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_styles_pass_where_they_are_expected() {
+    fn only_styles_remain_and_only_if_they_are_expected() {
         let styled = "\u{1b}[1;32mgood\u{1b}[0m";
         assert_eq!(escape_output(styled, true), styled);
         assert_eq!(escape_output("\u{1b}[32mx", false), "\\u001b[32mx");

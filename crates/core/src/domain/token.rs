@@ -1,4 +1,4 @@
-//! Tokens: what they are for, and what can be told from their text alone.
+//! Tokens: their purposes, and the checks that need only their text.
 //!
 //! A token is a signed statement that opens one thing for one account, until it expires. [`super::fingerprint`] binds it to
 //! a credential. `app::token_keys` signs and verifies.
@@ -46,8 +46,8 @@ impl Token {
     /// Returns whether the text has the form of a signed token: three parts in the alphabet of base64url, of which the last
     /// one has the length of a signature.
     ///
-    /// Anyone can compute this: neither a secret nor an account takes part. A page may therefore tell an owner that a mail
-    /// program cut the link off, and a forger learns nothing.
+    /// Anyone can compute this: neither a secret nor an account is involved. A page may therefore report to the owner
+    /// that a mail program cut the link off; a forger learns nothing from it.
     pub fn is_well_formed(&self) -> bool {
         let is_part = |part: &str| {
             let is_of_alphabet = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_link_pasted_from_a_mail_gives_its_token() {
+    fn a_pasted_link_contains_its_token() {
         for pasted in [
             "abc.def.ghi",
             " http://localhost:3000/reset/abc.def.ghi\n",
@@ -143,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_mail_program_hangs_on_a_link_changes_no_token(
+        fn text_that_a_mail_program_appends_to_a_link_changes_no_token(
             base in "(https?://[a-z.]{1,9}(/[a-z]{1,5}|/reset){0,2})",
             tail in "(/|[?#][a-z=&/]{0,9}|[?]to=/reset/[a-z]{0,5})?",
             open in "[ <\"'\n]{0,2}",

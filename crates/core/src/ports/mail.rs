@@ -1,7 +1,7 @@
 //! Rendering and sending of mails: the traits [`Renderer`] and [`Mailer`].
 //!
-//! Implementations know neither accounts nor the outbox. The use cases decide who gets which mail when, and whether a
-//! failed delivery is tried again.
+//! Implementations are independent of accounts and of the outbox. The use cases decide which account gets which mail
+//! when, and whether a failed delivery is tried again.
 
 use std::error::Error;
 use std::time::Duration;
@@ -114,7 +114,7 @@ mails! {
 
     /// Notice of a changed address, to the old and to the new one.
     AddressChanged: "[Movie-bag] Your email address was changed" {
-        /// Address that this mail goes to.
+        /// Address that this mail is sent to.
         email: String => UserInput,
         /// Time of the change.
         at: Timestamp => Time,
@@ -221,7 +221,7 @@ pub trait Mailer: Send + Sync {
     /// Returns when [`Mailer::capacity`] may have changed.
     async fn capacity_changed(&self);
 
-    /// Closes the idle sessions with the goodbye of the protocol.
+    /// Closes the idle sessions in the way that the protocol requires.
     async fn close(&self);
 }
 
@@ -231,8 +231,8 @@ pub trait MailSession: Send {
     /// Sends one message to the mail server.
     ///
     /// # Errors
-    /// [`SendError`]. After a [`SendError::Message`] that is not permanent, the server may have accepted the message all
-    /// the same.
+    /// [`SendError`]. After a [`SendError::Message`] that is not permanent, the server may have accepted the message
+    /// nevertheless.
     async fn send(self: Box<Self>, message: &Message) -> Result<Receipt, SendError>;
 }
 

@@ -10,11 +10,11 @@ use crate::domain::outbox::MailKind;
 named! {
     /// Result of one attempt to deliver a mail.
     MailResult {
-        /// The mail server accepted it.
+        /// The mail server accepted the mail.
         Sent = "sent",
-        /// It will be retried.
+        /// The mail will be retried.
         Deferred = "deferred",
-        /// It was given up.
+        /// The mail was given up.
         Dead = "dead",
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// Time between two looks at the folder.
+/// Interval in which the folder is read.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Effect of a fault point.
@@ -35,12 +35,12 @@ pub fn arm(folder: Option<PathBuf>) {
     }
 }
 
-/// Panics if a test has asked for it.
+/// Panics if a test has triggered this point.
 pub fn hit(name: &str) {
     assert!(imp::triggered(name).is_none(), "injected fault");
 }
 
-/// Waits until a test asks for a fault, and then panics or returns.
+/// Waits until a test triggers this point, and then panics or returns.
 pub async fn reached(name: &str) {
     if !imp::is_armed() {
         return pending().await;
@@ -66,7 +66,7 @@ mod imp {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
     pub(super) fn arm(folder: PathBuf) {
-        // The first one stays.
+        // A later call has no effect.
         let _ = FOLDER.set(folder);
     }
 

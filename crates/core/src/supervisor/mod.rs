@@ -71,7 +71,7 @@ impl Policy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatus {
     pub name: &'static str,
-    /// Whether it runs, and after a restart whether it has run for [`Policy::settling_time`].
+    /// Whether the task runs, and after a restart whether the task has run for [`Policy::settling_time`].
     pub is_up: bool,
     pub restarts: u64,
 }
@@ -100,7 +100,7 @@ impl Outcome for () {
 
 impl<E: Display> Outcome for Result<(), E> {
     fn cause(self) -> Option<String> {
-        self.err().map(|error| one_line(&error.to_string()))
+        self.err().map(|error| replace_controls(&error.to_string()))
     }
 }
 
@@ -151,7 +151,7 @@ impl Supervisor {
     }
 
     /// Runs a task until `stop` is raised and the task has returned, and restarts it whenever it ends before. Returns early
-    /// where the supervisor gives up.
+    /// if the supervisor gives up.
     pub async fn run<T>(
         &self,
         name: &'static str,
@@ -208,8 +208,8 @@ impl Supervisor {
             let cause = loop {
                 tokio::select! {
                     biased;
-                    ended = task.join_next() => break cause_of(ended),
-                    () = raised(&mut stop), if make.is_some() => make = None,
+                    ended = task.join_next() => break failure_cause(ended),
+                    () = wait_until_raised(&mut stop), if make.is_some() => make = None,
                     () = &mut settled, if is_settling => {
                         is_settling = false;
                         tracing::info!(task = name, "a restarted task is running again");
@@ -218,7 +218,7 @@ impl Supervisor {
                 }
             };
             if make.is_none() || has_stopped(&stop) {
-                // A failure on the way out is logged, and has no other effect.
+                // A failure during the stop is logged, and has no other effect.
                 if let Some(cause) = cause {
                     tracing::error!(task = name, cause, "a task failed while it stopped");
                 }
@@ -240,7 +240,7 @@ impl Supervisor {
             );
             tokio::select! {
                 () = sleep(delay) => self.note(name, |task| task.restarts += 1),
-                () = raised(&mut stop) => break,
+                () = wait_until_raised(&mut stop) => break,
             }
         }
         registration.end();
@@ -337,13 +337,13 @@ async fn failure_before_stop(
     tokio::select! {
         biased;
         // The owner of the thread stops it.
-        () = raised(&mut stop) => None,
+        () = wait_until_raised(&mut stop) => None,
         cause = failure => Some(cause),
     }
 }
 
-/// Resolves once the flag is raised, or its owner is gone.
-async fn raised(flag: &mut watch::Receiver<bool>) {
+/// Resolves once the flag is raised or its owner is dropped.
+async fn wait_until_raised(flag: &mut watch::Receiver<bool>) {
     let _ = flag.wait_for(|raised| *raised).await;
 }
 
@@ -351,7 +351,7 @@ fn has_stopped(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
 }
 
-fn cause_of(ended: Option<Result<Option<String>, JoinError>>) -> Option<String> {
+fn failure_cause(ended: Option<Result<Option<String>, JoinError>>) -> Option<String> {
     match ended {
         Some(Ok(cause)) => cause,
         Some(Err(error)) => Some(match error.try_into_panic() {
@@ -377,7 +377,7 @@ pub fn reports() -> (Reporter, Reports) {
 pub struct Reporter(mpsc::Sender<String>);
 
 impl Reporter {
-    /// Runs `work`, and reports its panic. The caller vouches that what `work` changes is sound after a panic.
+    /// Runs `work`, and reports its panic. The caller guarantees that the data which `work` changes is valid after a panic.
     pub fn contain<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(value) => Some(value),
@@ -405,17 +405,17 @@ impl Reports {
 }
 
 /// Logs every panic with its location as one entry, in place of the lines that the standard library writes to stderr: a log
-/// in JSON stays one document a line.
+/// in JSON keeps one document per line.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic: &PanicHookInfo<'_>| {
         let thread = std::thread::current();
         let location = panic.location().map(ToString::to_string);
-        // Taken where RUST_BACKTRACE asks for it.
+        // Captured only if RUST_BACKTRACE requests it.
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured)
-            .then(|| one_line(&backtrace.to_string()));
+            .then(|| replace_controls(&backtrace.to_string()));
         tracing::error!(
-            message_of_panic = message_of(panic.payload()),
+            message_of_panic = panic_message(panic.payload()),
             location,
             thread = thread.name(),
             backtrace,
@@ -425,20 +425,20 @@ pub fn log_panics() {
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> String {
-    format!("it panicked: {}", message_of(panic))
+    format!("it panicked: {}", panic_message(panic))
 }
 
 /// Returns the message of a panic.
-fn message_of(panic: &dyn Any) -> String {
+fn panic_message(panic: &dyn Any) -> String {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    one_line(message.unwrap_or("no message"))
+    replace_controls(message.unwrap_or("no message"))
 }
 
 /// Replaces line breaks and other control characters: a log entry is one line.
-fn one_line(text: &str) -> String {
+fn replace_controls(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(shown).collect()
 }

@@ -30,7 +30,7 @@ async fn a_task_that_panics_or_ends_is_restarted_and_up_again_once_it_has_settle
                 match start {
                     0 if fails_by_panic => panic!("first\nstart"),
                     0 => {}
-                    _ => raised(&mut stops).await,
+                    _ => wait_until_raised(&mut stops).await,
                 }
             }
         });
@@ -84,7 +84,7 @@ async fn an_error_is_the_cause_of_failure() {
 }
 
 #[tokio::test]
-async fn a_stop_is_no_failure_and_drops_what_the_factory_holds_before_the_task_has_ended() {
+async fn a_stop_is_not_a_failure_and_drops_the_factory_before_the_task_ends() {
     let supervisor = Supervisor::new(QUICK);
     let (stop, stops) = watch::channel(false);
     let held = Arc::new(());
@@ -93,7 +93,7 @@ async fn a_stop_is_no_failure_and_drops_what_the_factory_holds_before_the_task_h
         let _ = &held;
         let (mut stops, is_dropped) = (stops.clone(), is_dropped.clone());
         async move {
-            raised(&mut stops).await;
+            wait_until_raised(&mut stops).await;
             while is_dropped.strong_count() > 0 {
                 tokio::task::yield_now().await;
             }

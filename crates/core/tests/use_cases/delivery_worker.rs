@@ -12,12 +12,12 @@ use tokio::time::sleep;
 use crate::fixture::{DEADLINE, Fixture, terminal};
 use crate::mail_server::{SESSIONS, deferred};
 
-/// Time between two looks at a condition.
+/// Interval in which a condition is checked.
 const PAUSE: Duration = Duration::from_millis(5);
 
-async fn wait_for(is_so: impl Fn() -> bool) {
+async fn wait_for(is_met: impl Fn() -> bool) {
     let deadline = Instant::now() + DEADLINE;
-    while !is_so() {
+    while !is_met() {
         assert!(Instant::now() < deadline, "the event did not occur");
         sleep(PAUSE).await;
     }
@@ -48,9 +48,9 @@ impl Fixture {
     }
 
     /// Moves the clock on until the condition holds.
-    async fn run_until(&self, is_so: impl Fn(&Self) -> bool) {
+    async fn run_until(&self, is_met: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + DEADLINE;
-        while !is_so(self) {
+        while !is_met(self) {
             assert!(Instant::now() < deadline, "{:?}", self.attempted_domains());
             self.pass(Duration::from_millis(100));
             sleep(PAUSE).await;
@@ -219,7 +219,7 @@ async fn a_failed_mail_is_retried_while_new_ones_keep_coming() {
     worker.abort();
     let accepted = fixture.server.accepted();
     let position = accepted.iter().position(|mail| mail.message_id == failed);
-    // The worker queries the later round once a second, in which it sends 400 mails; then those in hand come first.
+    // The worker queries the later round once a second, in which it sends 400 mails; then the leased mails are sent first.
     assert!(
         (due_at..due_at + 600).contains(&position.unwrap()),
         "it was number {position:?} of 801, and due from {due_at} on"

@@ -127,12 +127,12 @@ impl Fixture {
         leased.unwrap().pop()
     }
 
-    /// Ann's entries in the outbox.
+    /// Returns Ann's entries in the outbox.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
         self.app.account_details(ANN, 0).await.unwrap().mails
     }
 
-    /// Ann's history without logins.
+    /// Returns Ann's history without logins.
     pub(crate) async fn history(&self) -> Vec<String> {
         let details = self.app.account_details(ANN, 100).await.unwrap();
         let is_login =
@@ -183,7 +183,7 @@ pub(crate) fn terminal() -> Origin {
     Origin::Terminal("tester".to_owned())
 }
 
-/// Token in the link of a mail.
+/// Returns the token in the link of a mail.
 pub(crate) fn token(message: &Message) -> Token {
     let link = message
         .text

@@ -9,18 +9,18 @@ use crate::fixture::{ANN, Fixture, NEW_PASSWORD, PASSWORD, terminal};
 
 const BOB: &str = "bob@example.com";
 
-fn hash_of(password: &str) -> PasswordHash {
+fn hash_password(password: &str) -> PasswordHash {
     PasswordHash::parse_foreign(&bcrypt::hash(password, 4).unwrap()).unwrap()
 }
 
-fn with_hash(email: &str, hash: &PasswordHash) -> Record {
+fn record_with_hash(email: &str, hash: &PasswordHash) -> Record {
     Record {
         email: email.to_owned(),
         credential: NewCredential::Hash(hash.clone()),
     }
 }
 
-fn with_password(email: &str, password: &str) -> Record {
+fn record_with_password(email: &str, password: &str) -> Record {
     Record {
         email: email.to_owned(),
         credential: NewCredential::Password(PasswordInput::new(password)),
@@ -44,20 +44,20 @@ async fn stored(fixture: &Fixture, email: &str) -> Option<Account> {
 async fn a_new_account_is_created_and_an_existing_one_is_unchanged() {
     let fixture = Fixture::fresh().await;
     let import = import(&fixture, false, false);
-    let hash = hash_of(NEW_PASSWORD);
+    let hash = hash_password(NEW_PASSWORD);
     let take = |record| import.take(record);
     assert_eq!(
-        take(with_hash(BOB, &hash)).await.unwrap(),
+        take(record_with_hash(BOB, &hash)).await.unwrap(),
         ImportOutcome::Created
     );
     assert_eq!(stored(&fixture, BOB).await.unwrap().password_hash, hash);
     for record in [
-        with_hash(ANN, &hash),
-        with_hash("Ann@Example.COM ", &hash),
-        with_password(ANN, NEW_PASSWORD),
+        record_with_hash(ANN, &hash),
+        record_with_hash("Ann@Example.COM ", &hash),
+        record_with_password(ANN, NEW_PASSWORD),
         // No password is set, so the policy does not apply.
-        with_password(ANN, "short"),
-        with_hash(BOB, &hash),
+        record_with_password(ANN, "short"),
+        record_with_hash(BOB, &hash),
     ] {
         assert_eq!(take(record).await.unwrap(), ImportOutcome::Unchanged);
     }
@@ -67,8 +67,8 @@ async fn a_new_account_is_created_and_an_existing_one_is_unchanged() {
     let history = fixture.app.account_details(BOB, 10).await.unwrap().history;
     assert_eq!(history[0].detail, "imported");
     for (record, is_email) in [
-        (with_hash("nonsense", &hash), true),
-        (with_password("cid@example.com", "short"), false),
+        (record_with_hash("nonsense", &hash), true),
+        (record_with_password("cid@example.com", "short"), false),
     ] {
         match take(record).await.unwrap_err() {
             AppError::InvalidEmail { .. } => assert!(is_email),
@@ -84,41 +84,45 @@ async fn an_update_replaces_the_credential_and_voids_links_and_sessions() {
     fixture.request_reset().await;
     let entries = fixture.entries().await;
     let import = import(&fixture, true, false);
-    let hash = hash_of(NEW_PASSWORD);
+    let hash = hash_password(NEW_PASSWORD);
     // A credential that fits already is unchanged, also for a password that the policy refuses today.
     let take = |record| import.take(record);
     let before = stored(&fixture, ANN).await.unwrap();
     assert_eq!(
-        take(with_password(ANN, PASSWORD)).await.unwrap(),
+        take(record_with_password(ANN, PASSWORD)).await.unwrap(),
         ImportOutcome::Unchanged
     );
     assert_eq!(
-        take(with_hash(ANN, &before.password_hash)).await.unwrap(),
+        take(record_with_hash(ANN, &before.password_hash))
+            .await
+            .unwrap(),
         ImportOutcome::Unchanged
     );
     assert!(matches!(
-        take(with_password(ANN, "short")).await,
+        take(record_with_password(ANN, "short")).await,
         Err(AppError::WeakPassword(_))
     ));
     assert_eq!(stored(&fixture, ANN).await.unwrap(), before);
     assert_eq!(
-        take(with_hash(ANN, &hash)).await.unwrap(),
+        take(record_with_hash(ANN, &hash)).await.unwrap(),
         ImportOutcome::Updated
     );
     assert!(fixture.log_in(NEW_PASSWORD).await && !fixture.log_in(PASSWORD).await);
     assert_eq!(fixture.history().await[0], "password_set imported");
-    // No mail is sent: neither the reset link of before nor a notice of the import.
+    // No mail is sent: neither the earlier reset link nor a notice of the import.
     assert_eq!(fixture.entries().await.len(), entries.len());
     while fixture.deliver_next().await.is_some() {}
     assert!(fixture.server.accepted().is_empty());
     assert_eq!(
-        take(with_password(ANN, PASSWORD)).await.unwrap(),
+        take(record_with_password(ANN, PASSWORD)).await.unwrap(),
         ImportOutcome::Updated
     );
     assert!(fixture.log_in(PASSWORD).await);
     // The stored spelling of the address is kept.
     assert_eq!(
-        take(with_hash("ANN@example.com", &hash)).await.unwrap(),
+        take(record_with_hash("ANN@example.com", &hash))
+            .await
+            .unwrap(),
         ImportOutcome::Updated
     );
     assert_eq!(stored(&fixture, ANN).await.unwrap().address, ANN);
@@ -130,7 +134,9 @@ async fn records_of_one_address_are_imported_in_their_order() {
     for update in [false, true] {
         let import = import(&fixture, update, false);
         let email = format!("update-{update}@example.com");
-        let hashes: Vec<_> = (0..20).map(|number| hash_of(&number.to_string())).collect();
+        let hashes: Vec<_> = (0..20)
+            .map(|number| hash_password(&number.to_string()))
+            .collect();
         // Half of them in upper case; the last ones are polled first.
         let spelled = |number: usize| match number % 2 {
             0 => email.clone(),
@@ -138,7 +144,7 @@ async fn records_of_one_address_are_imported_in_their_order() {
         };
         let records = hashes.iter().enumerate();
         let mut taken: Vec<_> = records
-            .map(|(number, hash)| import.take(with_hash(&spelled(number), hash)))
+            .map(|(number, hash)| import.take(record_with_hash(&spelled(number), hash)))
             .collect();
         taken.reverse();
         let mut done = join_all(taken).await;
@@ -160,8 +166,8 @@ async fn records_of_one_address_are_imported_in_their_order() {
 async fn a_cancelled_record_does_not_block_the_next_one_of_its_address() {
     let fixture = Fixture::fresh().await;
     let import = import(&fixture, false, false);
-    let hash = hash_of(NEW_PASSWORD);
-    let [first, second] = [(), ()].map(|()| import.take(with_hash(BOB, &hash)));
+    let hash = hash_password(NEW_PASSWORD);
+    let [first, second] = [(), ()].map(|()| import.take(record_with_hash(BOB, &hash)));
     drop(first);
     assert_eq!(second.await.unwrap(), ImportOutcome::Created);
 }
@@ -170,12 +176,12 @@ async fn a_cancelled_record_does_not_block_the_next_one_of_its_address() {
 async fn concurrent_imports_create_each_account_once() {
     let fixture = Fixture::fresh().await;
     let imports = [(), ()].map(|()| import(&fixture, false, false));
-    let hash = hash_of(NEW_PASSWORD);
+    let hash = hash_password(NEW_PASSWORD);
     let records = (0..50).flat_map(|number| {
         let email = format!("user{number}@example.com");
         imports
             .each_ref()
-            .map(|import| import.take(with_hash(&email, &hash)))
+            .map(|import| import.take(record_with_hash(&email, &hash)))
     });
     let done = join_all(records.collect::<Vec<_>>()).await;
     let count = |wanted| {
@@ -194,7 +200,7 @@ async fn concurrent_imports_create_each_account_once() {
 #[tokio::test]
 async fn a_dry_run_reports_the_outcome_and_changes_nothing() {
     let fixture = Fixture::fresh().await;
-    let hash = hash_of(NEW_PASSWORD);
+    let hash = hash_password(NEW_PASSWORD);
     for (update, existing, again) in [
         (false, ImportOutcome::Unchanged, ImportOutcome::Unchanged),
         (true, ImportOutcome::Updated, ImportOutcome::Updated),
@@ -202,20 +208,22 @@ async fn a_dry_run_reports_the_outcome_and_changes_nothing() {
         let import = import(&fixture, update, true);
         let take = |record| import.take(record);
         assert_eq!(
-            take(with_hash(BOB, &hash)).await.unwrap(),
+            take(record_with_hash(BOB, &hash)).await.unwrap(),
             ImportOutcome::Created
         );
         assert_eq!(
-            take(with_hash("BOB@example.com", &hash)).await.unwrap(),
+            take(record_with_hash("BOB@example.com", &hash))
+                .await
+                .unwrap(),
             again
         );
-        assert_eq!(take(with_hash(ANN, &hash)).await.unwrap(), existing);
+        assert_eq!(take(record_with_hash(ANN, &hash)).await.unwrap(), existing);
         assert!(
-            take(with_password("cid@example.com", "short"))
+            take(record_with_password("cid@example.com", "short"))
                 .await
                 .is_err()
         );
-        assert!(take(with_hash("nonsense", &hash)).await.is_err());
+        assert!(take(record_with_hash("nonsense", &hash)).await.is_err());
     }
     assert_eq!(stored(&fixture, BOB).await, None);
     assert!(fixture.log_in(PASSWORD).await);

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
 /// Number of sessions that [`TestServer`] accepts at once.
 pub(crate) const SESSIONS: usize = 16;
 
-/// Mail server that fails as a test has asked for, and otherwise accepts every mail.
+/// Mail server that fails as a test has configured, and otherwise accepts every mail.
 pub(crate) struct TestServer {
     /// Errors for the next sessions and mails.
     answers: Mutex<VecDeque<DeliveryError>>,
@@ -78,12 +78,12 @@ impl TestServer {
         self.refused.lock().unwrap().clear();
     }
 
-    /// Mails that were accepted.
+    /// Returns the accepted mails.
     pub(crate) fn accepted(&self) -> Vec<Message> {
         self.accepted.lock().unwrap().clone()
     }
 
-    /// Mails of all attempts.
+    /// Returns the mails of all attempts.
     pub(crate) fn attempted(&self) -> Vec<Message> {
         self.attempted.lock().unwrap().clone()
     }
@@ -213,7 +213,7 @@ fn is_about_server(error: &DeliveryError) -> bool {
     matches!(error, DeliveryError::Unreachable { .. })
 }
 
-/// The server cannot be reached.
+/// Returns the error of an unreachable server.
 pub(crate) fn unreachable() -> DeliveryError {
     DeliveryError::Unreachable {
         message: "nothing answers SMTP at localhost:1025 (connection refused)".to_owned(),
@@ -221,7 +221,7 @@ pub(crate) fn unreachable() -> DeliveryError {
     }
 }
 
-/// The server defers the mail.
+/// Returns the error of a deferred mail.
 pub(crate) fn deferred() -> DeliveryError {
     DeliveryError::Transient {
         server: "localhost:1025".to_owned(),
@@ -229,7 +229,7 @@ pub(crate) fn deferred() -> DeliveryError {
     }
 }
 
-/// The server rejects the mail.
+/// Returns the error of a rejected mail.
 pub(crate) fn rejected() -> DeliveryError {
     DeliveryError::Permanent {
         server: "localhost:1025".to_owned(),

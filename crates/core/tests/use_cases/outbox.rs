@@ -186,7 +186,7 @@ async fn an_entry_that_a_worker_did_not_finish_is_leased_again_after_its_lease()
         fixture.deliver_next().await,
         Some(Delivery::Sent { .. })
     ));
-    // The first worker was only slow: its outcome changes nothing any more.
+    // The first worker was slow and not dead: its outcome has no effect any more.
     fixture.app.deliver(held).await.unwrap();
     assert!(fixture.entries().await.is_empty());
     let sent = fixture.server.accepted();

@@ -1,4 +1,4 @@
-//! `/metrics`. It has a listener of its own and is never where the API is: its counters would reveal whether a mail was
+//! `/metrics`. It has a listener of its own and is never served with the API: its counters would reveal whether a mail was
 //! queued.
 
 mod labels;
@@ -44,7 +44,7 @@ pub fn metrics_router(app: App, metrics: Arc<PrometheusMetrics>) -> Router {
         .route("/metrics", get(show))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(async || ApiError::NotFound)
-        .layer(map_response(hardened))
+        .layer(map_response(add_security_headers))
         .with_state((app, metrics))
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn render(app: &App, metrics: &PrometheusMetrics) -> Result<Str
     })
 }
 
-async fn hardened(mut response: Response) -> Response {
+async fn add_security_headers(mut response: Response) -> Response {
     harden(response.headers_mut());
     response
 }

@@ -1,8 +1,8 @@
 //! Counters of a server, and their output for Prometheus.
 //!
 //! The names of all metrics are in this file. The use cases count by [`Metrics`], in values of the domain; the access log
-//! counts requests by [`PrometheusMetrics::count_request`]. Counters are atomics: counting does not block. Values that are read
-//! rather than counted come with the [`Snapshot`] at rendering.
+//! counts requests by [`PrometheusMetrics::count_request`]. Counters are atomics: counting does not block. Values that
+//! are read rather than counted are taken from the [`Snapshot`] at rendering.
 
 use std::fmt;
 use std::time::Duration;
@@ -152,7 +152,7 @@ impl PrometheusMetrics {
     pub(crate) fn text(&self, snapshot: &Snapshot) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &of_snapshot(snapshot))?;
+        encode_registry(&mut text, &build_registry(snapshot))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -177,7 +177,7 @@ impl Metrics for PrometheusMetrics {
 }
 
 /// Creates a registry with the values of a snapshot.
-fn of_snapshot(snapshot: &Snapshot) -> Registry {
+fn build_registry(snapshot: &Snapshot) -> Registry {
     let mut registry = Registry::default();
     let HashLoad {
         running,
@@ -270,7 +270,7 @@ mod tests {
         PrometheusMetrics::new(&["/api/auth/login", "/reset/{token}"], at(1_800_000_000))
     }
 
-    fn shown(metrics: &PrometheusMetrics, outbox: Option<OutboxState>) -> String {
+    fn render_metrics(metrics: &PrometheusMetrics, outbox: Option<OutboxState>) -> String {
         let snapshot = Snapshot {
             now: at(1_800_000_090),
             hashes: HashLoad {
@@ -299,7 +299,7 @@ mod tests {
         metrics.mail_attempted(MailKind::ResetPassword, MailResult::Sent);
         metrics.reset_attempted(ResetResult::Done);
         metrics.limit_hit(Limit::Forgot);
-        let text = shown(&metrics, None);
+        let text = render_metrics(&metrics, None);
         for line in [
             r#"movie_bag_mails_total{kind="reset_password",result="sent"} 1"#,
             r#"movie_bag_mails_total{kind="reset_password",result="dead"} 0"#,
@@ -326,7 +326,7 @@ mod tests {
             dead: 1,
             oldest_waiting_since: Some(at(1_800_000_060)),
         };
-        let text = shown(&metrics(), Some(state));
+        let text = render_metrics(&metrics(), Some(state));
         for line in [
             "movie_bag_database_up 1",
             r#"movie_bag_outbox_entries{state="waiting"} 5"#,
@@ -335,9 +335,9 @@ mod tests {
         ] {
             has(&text, line);
         }
-        let text = shown(&metrics(), Some(OutboxState::default()));
+        let text = render_metrics(&metrics(), Some(OutboxState::default()));
         has(&text, "movie_bag_outbox_oldest_waiting_seconds 0.0");
-        let text = shown(&metrics(), None);
+        let text = render_metrics(&metrics(), None);
         has(&text, "movie_bag_database_up 0");
         assert!(!text.contains("outbox"), "{text}");
     }
@@ -351,7 +351,7 @@ mod tests {
         metrics.count_request("GET", "/reset/a-token", Some(200), millisecond);
         metrics.count_request("BREW", "/reset/{token}", Some(999), millisecond);
         metrics.count_request("GET", "/reset/{token}", None, millisecond);
-        let text = shown(&metrics, None);
+        let text = render_metrics(&metrics, None);
         let name = "movie_bag_http_requests_total";
         for line in [
             format!(r#"{name}{{method="POST",route="/api/auth/login",status="401"}} 2"#),
@@ -391,7 +391,7 @@ mod tests {
                 });
             }
         });
-        let text = shown(&metrics, None);
+        let text = render_metrics(&metrics, None);
         let labels = r#"{method="GET",route="/api/auth/login",status="200"}"#;
         has(
             &text,

@@ -89,7 +89,7 @@ impl Requests {
             .unwrap_or(METHODS.len() - 1);
         let counters =
             route.by_method[method].get_or_init(|| Box::new([const { OnceLock::new() }; COUNTERS]));
-        let counter = counters[index_of(status)].get_or_init(|| {
+        let counter = counters[status_index(status)].get_or_init(|| {
             let status = match status {
                 Some(status @ FIRST_STATUS..=LAST_STATUS) => status.to_string().into(),
                 Some(_) => "(other)".into(),
@@ -105,7 +105,7 @@ impl Requests {
     }
 }
 
-fn index_of(status: Option<u16>) -> usize {
+fn status_index(status: Option<u16>) -> usize {
     match status {
         Some(status @ FIRST_STATUS..=LAST_STATUS) => usize::from(status - FIRST_STATUS),
         Some(_) => COUNTERS - 2,

@@ -67,7 +67,7 @@ async fn a_page_of_a_listed_origin_can_read_responses_and_errors() {
         ("POST", "/api/auth/login", b"{}", 415),
         ("POST", "/api/auth/login", &too_large, 413),
         ("GET", "/api/nowhere", b"", 404),
-        // Not a preflight request, since it does not name a method.
+        // This is not a preflight request, since it does not name a method.
         ("OPTIONS", "/api/movies", b"", 405),
     ] {
         let response = server.call(method, path, &origin, body).await;

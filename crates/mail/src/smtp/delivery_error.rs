@@ -1,6 +1,6 @@
-//! Conversion of a session's failure into the error that the use cases see.
+//! Conversion of a session's failure into the error that the use cases receive.
 //!
-//! A failure before MAIL is one of the server: it says nothing about the mail, which keeps its place in the queue. From MAIL
+//! A failure before MAIL is one of the server: it does not concern the mail, which keeps its place in the queue. From MAIL
 //! on, the verdict distinguishes the refusal of this mail from the refusal of all mails.
 
 use movie_bag_core::ports::mail::DeliveryError;

@@ -1,4 +1,4 @@
-//! Failures of a session: the stage, the cause, and how the session goes on.
+//! Failures of a session: the stage, the cause, and the continuation of the session.
 
 use std::io;
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub(super) enum Cause {
         /// Maximum size that the server accepts, in bytes.
         limit: usize,
     },
-    /// The server offers only these mechanisms for the login, and this client knows none of them.
+    /// The server offers only these mechanisms for the login, and this client supports none of them.
     NoAuthMechanism(String),
     /// The bytes are not SMTP, or the reply has no meaning at this stage.
     UnexpectedReply(String),

@@ -88,10 +88,7 @@ fn formatted(
         .singlepart(part(ContentType::TEXT_PLAIN, &message.text, beyond_ascii)?)
         .singlepart(part(ContentType::TEXT_HTML, html, beyond_ascii)?);
     let built = lettre::Message::builder()
-        .message_id(Some(format!(
-            "<{}>",
-            with_ascii_domain(&message.message_id)
-        )))
+        .message_id(Some(format!("<{}>", to_ascii_domain(&message.message_id))))
         .date(SystemTime::from(message.date))
         .from(from.clone())
         .to(Mailbox::new(None, to.clone()))
@@ -119,7 +116,7 @@ fn sender(text: &str) -> Result<Mailbox, String> {
         .parse()
         .map_err(|error| format!("invalid MAIL_DEFAULT_SENDER {text}: {error}"))?;
     let address = mailbox.email.to_string();
-    let email = with_ascii_domain(&address)
+    let email = to_ascii_domain(&address)
         .parse()
         .map_err(|error| format!("invalid domain in MAIL_DEFAULT_SENDER {text}: {error}"))?;
     Ok(Mailbox::new(mailbox.name, email))
@@ -127,12 +124,12 @@ fn sender(text: &str) -> Result<Mailbox, String> {
 
 /// Parses a recipient. The domain of an imported account may be in any script.
 fn recipient(text: &str) -> Result<Address, String> {
-    with_ascii_domain(text)
+    to_ascii_domain(text)
         .parse()
         .map_err(|error| format!("invalid recipient {text}: {error}"))
 }
 
-/// Returns the domain of a sender if others can look it up.
+/// Returns the domain of a sender if it can be looked up in DNS.
 pub(super) fn public_domain(sender_text: &str) -> Option<String> {
     let mailbox = sender(sender_text).ok()?;
     let domain = mailbox.email.domain();
@@ -148,7 +145,7 @@ pub(super) fn ascii_sender(sender_text: &str) -> Option<String> {
 
 /// Returns the address with its domain in ASCII (RFC 5891), which needs no extension of the server. A domain in ASCII keeps
 /// its spelling.
-fn with_ascii_domain(address: &str) -> String {
+fn to_ascii_domain(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) if !domain.is_ascii() => idna::domain_to_ascii(domain)
             .map_or_else(|_| address.to_owned(), |ascii| format!("{local}@{ascii}")),
@@ -158,13 +155,13 @@ fn with_ascii_domain(address: &str) -> String {
 
 /// Returns the HTML in 7 bits, which needs no extension of the server, unless references would make a line too long.
 fn html(html: &str) -> Cow<'_, str> {
-    let ascii = with_references(html);
+    let ascii = escape_beyond_ascii(html);
     let is_short = ascii.lines().all(|line| line.len() <= MAX_LINE_BYTES);
     if is_short { ascii } else { Cow::Borrowed(html) }
 }
 
 /// Replaces letters beyond ASCII by numeric character references, or by CSS escapes inside a style sheet (CSS Syntax 4.3.7).
-fn with_references(html: &str) -> Cow<'_, str> {
+fn escape_beyond_ascii(html: &str) -> Cow<'_, str> {
     if html.is_ascii() {
         return Cow::Borrowed(html);
     }

@@ -118,8 +118,8 @@ struct PooledSession {
     opening: Option<TimeBudget>,
 }
 
-/// Returns the default name for EHLO: the sender's domain, if others can look it up. Without one, it is the address of this
-/// end of the connection.
+/// Returns the default name for EHLO: the sender's domain, if it can be looked up in DNS. Without one, it is the address
+/// of this end of the connection.
 pub fn default_helo_name(sender: &str) -> Option<String> {
     message::public_domain(sender)
 }
@@ -263,7 +263,7 @@ impl PooledSession {
         match &sent {
             Ok(_) => permit.keep(session),
             Err(failure) if failure.ends_session() => {}
-            // Not used again: a mail that was refused over this session may be accepted over another one.
+            // The session is not used again: a mail that was refused over this session may be accepted over another one.
             Err(_) => permit.close(session),
         }
         sent

@@ -18,7 +18,7 @@ use super::session::Session;
 /// Sessions of one process.
 ///
 /// An idle session is not checked before it is used again, since the server could close it right after the check. A mail
-/// whose session turns out to be closed waits for another one.
+/// whose session is found closed waits for another one.
 pub(super) struct Pool {
     state: Mutex<State>,
     /// Sessions that are being closed. They are not part of the state: a runtime that shuts down drops the task inside
@@ -264,7 +264,7 @@ impl Permit {
         let has_sweeper = {
             let mut state = self.pool.state();
             state.idle.push((session, Instant::now()));
-            state.connections.kept(self.round);
+            state.connections.idle(self.round);
             std::mem::replace(&mut state.has_sweeper, true)
         };
         if !has_sweeper {

@@ -108,7 +108,7 @@ impl Features {
         Self(offers.map(|line| line.trim().to_owned()).collect())
     }
 
-    pub(super) fn offer(&self, keyword: &str) -> bool {
+    pub(super) fn offers(&self, keyword: &str) -> bool {
         let mut offered = self.0.iter().filter_map(|line| line.split(' ').next());
         offered.any(|offered| offered.eq_ignore_ascii_case(keyword))
     }
@@ -196,8 +196,8 @@ mod tests {
         ];
         let reply = Reply::from_lines(250, lines.map(str::to_owned).to_vec());
         let features = Features::from_reply(&reply);
-        assert!(features.offer("SMTPUTF8") && features.offer("size"));
-        assert!(!features.offer("mail.example") && !features.offer("8BITMIME"));
+        assert!(features.offers("SMTPUTF8") && features.offers("size"));
+        assert!(!features.offers("mail.example") && !features.offers("8BITMIME"));
         assert_eq!(features.mechanisms(), ["PLAIN", "LOGIN"]);
     }
 

@@ -81,7 +81,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends EHLO, or HELO to a server that does not know EHLO (RFC 5321 3.2) and so has no extensions.
+    /// Sends EHLO, or HELO to a server that does not support EHLO (RFC 5321 3.2) and so has no extensions.
     async fn greet(
         &mut self,
         name: &str,
@@ -117,7 +117,7 @@ impl Session {
         budget: &TimeBudget,
         steps: &mut Vec<Step>,
     ) -> Result<(), Failure> {
-        if !self.features.offer("STARTTLS") {
+        if !self.features.offers("STARTTLS") {
             return Err(Cause::MissingExtension("STARTTLS".to_owned()).at(Stage::StartTls));
         }
         self.ask(Stage::StartTls, 220, "STARTTLS", budget).await?;
@@ -136,7 +136,7 @@ impl Session {
             .into_iter()
             .find(|mechanism| offered.iter().any(|offered| offered == mechanism))
             .ok_or_else(|| Cause::NoAuthMechanism(offered.join(", ")).at(Stage::Auth))?;
-        // The command, and the answers to the challenges: LOGIN asks for the user name, then for the password.
+        // The command, and the answers to the challenges: LOGIN requests the user name, then the password.
         let lines = match mechanism {
             "PLAIN" => {
                 let both = STANDARD.encode(format!("\0{user}\0{password}"));
@@ -185,7 +185,7 @@ impl Session {
         budget: &TimeBudget,
         steps: &mut Vec<Step>,
     ) -> Result<Reply, Failure> {
-        let body = mail.body(self.features.offer("8BITMIME"));
+        let body = mail.body(self.features.offers("8BITMIME"));
         let parameters = self.parameters(mail, body)?;
         let commands = [
             (
@@ -197,7 +197,7 @@ impl Session {
             (Stage::Rcpt, 250, format!("RCPT TO:<{}>", mail.to)),
             (Stage::Data, 354, "DATA".to_owned()),
         ];
-        if self.features.offer("PIPELINING") {
+        if self.features.offers("PIPELINING") {
             // All commands in one packet, then their replies (RFC 2920 3.1): one round trip instead of three.
             for (.., command) in &commands {
                 self.command(command);
@@ -230,7 +230,7 @@ impl Session {
     /// too large (RFC 6531 3.5, RFC 1870 5).
     fn parameters(&self, mail: &Outgoing, body: &[u8]) -> Result<String, Failure> {
         let mut parameters = String::new();
-        if self.features.offer("SIZE") {
+        if self.features.offers("SIZE") {
             // Including the last line end, which is sent as part of the end of data.
             let size = body.len() + 2;
             if let Some(limit) = self.features.size_limit().filter(|limit| size > *limit) {
@@ -239,7 +239,7 @@ impl Session {
             parameters += &format!(" SIZE={size}");
         }
         if mail.needs_utf8() {
-            if !self.features.offer("SMTPUTF8") {
+            if !self.features.offers("SMTPUTF8") {
                 return Err(Cause::MissingExtension("SMTPUTF8".to_owned()).at(Stage::Mail));
             }
             parameters += " SMTPUTF8";
@@ -290,7 +290,7 @@ impl Session {
             self.unanswered -= 1;
             let reply = self.wire.reply().await?;
             match reply.code {
-                // The server refused the mail and waits for a message all the same: it gets an empty one, without recipients
+                // The server refused the mail and waits for a message nevertheless: it gets an empty one, without recipients
                 // (RFC 2920 3.1). If it has accepted a recipient, the connection is closed instead, so that no empty mail is
                 // delivered.
                 354 if has_recipient => return Ok(()),
@@ -389,8 +389,8 @@ async fn encrypt(
 /// of the connection.
 ///
 /// The machine's own name was rejected: in a container and on a laptop it has no dot, and strict relays refuse such a name.
-/// A name with a dot is often known in the internal network only, and refused as well. The relay knows the sender's domain
-/// or can look it up, and it reveals nothing that the mail does not.
+/// A name with a dot often exists in the internal network only, and is refused as well. The relay can look up the sender's
+/// domain, which reveals nothing that the mail does not.
 fn helo_name(route: &Route, wire: &Wire) -> String {
     match (
         &route.helo_name,

@@ -101,7 +101,7 @@ fn client_config(trusted: &Certificates) -> Result<ClientConfig, rustls::Error> 
 ///
 /// `openssl req -x509` with its defaults makes a certificate of an authority (CA:TRUE), which the usual verification refuses
 /// for a server. The administrator has verified the certificate by adding it to the file. Like OpenSSL, and so curl and
-/// Python, this verifier checks the dates and the name all the same.
+/// Python, this verifier checks the dates and the name nevertheless.
 #[derive(Debug)]
 struct Verifier {
     authorities: Arc<WebPkiServerVerifier>,
@@ -180,8 +180,8 @@ pub(super) fn is_ca_certificate(error: &CertificateError) -> bool {
     error.to_string().contains("CaUsedAsEndEntity")
 }
 
-/// Returns whether a pinned certificate without alternative names has this common name: `openssl req -x509` asks for no other
-/// name.
+/// Returns whether a pinned certificate without alternative names has this common name: `openssl req -x509` prompts for
+/// no other name.
 ///
 /// The two fields are found by their object identifiers and not by an X.509 parser, which would be a dependency for one line:
 /// the certificate is the administrator's own file, and its dates and format have been checked.

@@ -3,7 +3,7 @@
 //! Three properties are intended:
 //! - Encryption begins only while no unread bytes are buffered. So a reply that an attacker appends to the reply to STARTTLS
 //!   is never read as a reply of the encrypted session.
-//! - Bytes that are not UTF-8 are read as `?`. A server that greets in Latin-1 accepts mail all the same, and an unreadable
+//! - Bytes that are not UTF-8 are read as `?`. A server that greets in Latin-1 accepts mail nevertheless, and an unreadable
 //!   reply would cause an accepted mail to be sent again and again.
 //! - Written bytes are sent when the next reply is read, in one packet: each packet wakes the server.
 

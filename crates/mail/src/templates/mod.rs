@@ -19,7 +19,7 @@ use tera::{Context, ErrorKind, Tera};
 
 pub use error::{Place, TemplateError};
 use overrides::Override;
-pub use overrides::file_in;
+pub use overrides::override_path;
 pub use table::{BuiltIn, Sample, TemplateTable, Variable};
 
 /// Maximum length of a line in a mail, in bytes, without its line end (RFC 5322 2.1.1).
@@ -66,7 +66,7 @@ impl Templates {
             .filter(|template| !template.is_raw())
             .map(|template| (template.name, templates.source(template).to_owned()))
             .collect::<Vec<_>>();
-        // In one call, since they extend each other.
+        // All templates are added in one call, since they extend each other.
         if let Err(error) = templates.tera.add_raw_templates(sources) {
             return Err(templates.error("of your own", &error));
         }
@@ -145,16 +145,16 @@ impl Templates {
 
     /// Returns the text of a template, from the override if there is one.
     pub fn source(&self, template: &BuiltIn) -> &str {
-        self.override_of(template)
+        self.find_override(template)
             .map_or(template.source, |file| file.source.as_str())
     }
 
     /// Returns the file that overrides this template.
     pub fn path(&self, template: &BuiltIn) -> Option<&Path> {
-        self.override_of(template).map(|file| file.path.as_path())
+        self.find_override(template).map(|file| file.path.as_path())
     }
 
-    fn override_of(&self, template: &BuiltIn) -> Option<&Override> {
+    fn find_override(&self, template: &BuiltIn) -> Option<&Override> {
         let index = self
             .table
             .templates
@@ -172,7 +172,7 @@ impl Templates {
     }
 
     /// Returns the names that a template and those that it extends or includes expect as variables.
-    fn names_used_by(&self, template: &BuiltIn) -> HashSet<&str> {
+    fn used_names(&self, template: &BuiltIn) -> HashSet<&str> {
         self.tera
             .get_template_variables(template.name)
             .unwrap_or_default()
@@ -194,7 +194,7 @@ impl Templates {
         std::iter::once(template)
             .chain(self.parents(template))
             .find_map(|template| {
-                let place = validation::place_of(word, self.source(template))?;
+                let place = validation::find_word(word, self.source(template))?;
                 Some(TemplateError::at(self.location(template), place, &problem))
             })
             .unwrap_or_else(|| TemplateError::whole(self.location(template), &problem))
@@ -209,8 +209,8 @@ impl Templates {
             .filter(move |other| source.contains(other.name))
     }
 
-    /// Returns a note about the override that a built-in template extends or includes: an error in a built-in template comes
-    /// from that file.
+    /// Returns a note about the override that a built-in template extends or includes: an error in a built-in template is
+    /// caused by that file.
     fn parent_note(&self, name: &str) -> String {
         self.table
             .find(name)

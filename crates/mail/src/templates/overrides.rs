@@ -24,7 +24,7 @@ pub(super) struct Override {
 }
 
 /// Returns the path of a template's file. Names have slashes on every system.
-pub fn file_in(folder: &Path, name: &str) -> PathBuf {
+pub fn override_path(folder: &Path, name: &str) -> PathBuf {
     let mut path = folder.to_owned();
     path.extend(name.split('/'));
     path
@@ -46,7 +46,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
 
 /// Reads the file of this template, if there is one.
 pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
-    let path = file_in(folder, template.name);
+    let path = override_path(folder, template.name);
     // A dangling link is a mistake, and not the same as no file.
     match fs::symlink_metadata(&path) {
         Ok(_) => {}
@@ -115,7 +115,7 @@ pub(super) fn warn_of_unknown_files(table: &TemplateTable, folder: &Path) -> Vec
         .iter()
         .take(MAX_NAMED)
         .map(|name| {
-            let path = file_in(folder, name);
+            let path = override_path(folder, name);
             let meant = table
                 .nearest(name)
                 .map(|meant| format!("; did you mean {meant}?"))

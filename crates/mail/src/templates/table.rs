@@ -30,17 +30,17 @@ pub struct BuiltIn {
 }
 
 impl BuiltIn {
-    /// Returns whether it is part of a mail, whose lines have a maximum length.
+    /// Returns whether the template is part of a mail, whose lines have a maximum length.
     pub fn is_mail(&self) -> bool {
         self.name.starts_with("email/")
     }
 
-    /// Returns whether values in it are escaped for HTML.
+    /// Returns whether values in the template are escaped for HTML.
     pub fn is_html(&self) -> bool {
         self.name.ends_with(".html")
     }
 
-    /// Returns whether it is sent unchanged: it is not a Tera template.
+    /// Returns whether the file is sent unchanged: such a file is not a Tera template.
     pub fn is_raw(&self) -> bool {
         [".css", ".js", ".svg"]
             .iter()
@@ -62,7 +62,7 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// Returns a variable whose values come from the service itself.
+    /// Returns a variable whose values the service itself creates.
     pub const fn internal(name: &'static str, meaning: &'static str, sample: &'static str) -> Self {
         Self {
             name,

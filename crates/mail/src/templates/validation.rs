@@ -32,7 +32,7 @@ fn refuse_unknown_variables(
     template: &BuiltIn,
 ) -> Result<(), TemplateError> {
     let mut unknown: Vec<&str> = templates
-        .names_used_by(template)
+        .used_names(template)
         .into_iter()
         .filter(|name| !template.variables.contains(name) && !templates.is_set_by_a_template(name))
         .collect();
@@ -73,7 +73,7 @@ fn missing_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Op
 }
 
 /// Returns the first place of a word inside braces.
-pub(super) fn place_of(word: &str, source: &str) -> Option<Place> {
+pub(super) fn find_word(word: &str, source: &str) -> Option<Place> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     source
         .match_indices(word)

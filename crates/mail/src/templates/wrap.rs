@@ -12,12 +12,15 @@ pub(super) const WIDTH: usize = 72;
 
 /// Breaks the lines of a text.
 pub(super) fn filter(text: Cow<'_, str>, _: Kwargs, _: &State<'_>) -> String {
-    let lines: Vec<String> = text.split('\n').map(|line| wrapped(line, WIDTH)).collect();
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| wrap_line(line, WIDTH))
+        .collect();
     lines.join("\n")
 }
 
 /// Breaks a line at spaces. A word is never broken, so a link stays whole on one line, however long it is.
-fn wrapped(line: &str, width: usize) -> String {
+fn wrap_line(line: &str, width: usize) -> String {
     let mut wrapped = String::with_capacity(line.len());
     let mut column = 0;
     for (number, word) in line.split(' ').enumerate() {
@@ -54,14 +57,14 @@ mod tests {
             ("grün äöü", "grün äöü"),
             ("ends with a space ", "ends with\na space "),
         ] {
-            assert_eq!(wrapped(line, 10), broken, "{line}");
+            assert_eq!(wrap_line(line, 10), broken, "{line}");
         }
     }
 
     proptest! {
         #[test]
         fn no_word_is_lost_or_broken_and_no_line_is_too_long(line in "[a-z ./:-]{0,200}") {
-            let broken = wrapped(&line, 20);
+            let broken = wrap_line(&line, 20);
             prop_assert_eq!(broken.replace('\n', " "), line);
             for part in broken.lines() {
                 prop_assert!(part.trim().chars().count() <= 20 || !part.trim().contains(' '), "{}", part);

@@ -41,7 +41,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Returns its memory, in bytes.
+    /// Returns the memory of the digest, in bytes.
     pub(crate) fn size(&self) -> usize {
         // Smallest block of an allocator, rounded up.
         const STRING: usize = 32;

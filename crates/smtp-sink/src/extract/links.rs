@@ -31,7 +31,7 @@ pub(super) fn link_at(text: &str) -> Option<&str> {
         char.is_whitespace()
             || char.is_control()
             || "<>\"`{}|\\^「」『』《》，。、；！？）】“”«»".contains(char)
-            // Invisible characters would make a link look different from its target.
+            // With invisible characters, a link would be displayed differently from its target.
             || is_ignorable(char)
     };
     let mut link = &text[..text.find(is_end).unwrap_or(text.len())];
@@ -104,7 +104,7 @@ pub(super) fn secrets_in(link: &str) -> Vec<String> {
         .filter(|(name, value)| is_secret_parameter(name) && is_secret(value))
         .map(|(_, value)| value.into_owned())
         .collect();
-    // Without scheme and host.
+    // The path is searched without scheme and host.
     let mut parts = path.split('/').skip(3);
     if parts.any(|part| {
         let part = part.to_ascii_lowercase();

@@ -185,7 +185,7 @@ fn the_corpus_of_mails_has_exactly_the_expected_results() {
     let mut wrong = Vec::new();
     for (name, expected) in expected {
         let source = std::fs::read(folder.join(format!("{name}.eml"))).unwrap();
-        let message = crate::inbox::tests::kept(&source, "a@b", &["c@d"]);
+        let message = crate::inbox::tests::stored_message(&source, "a@b", &["c@d"]);
         let found = from_content(&crate::view::content(&message));
         let found = serde_json::json!({
             "links": found.links,

@@ -25,7 +25,7 @@ pub struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    /// Returns its name in lower case, with a leading slash for an end tag.
+    /// Returns the name of the tag in lower case, with a leading slash for an end tag.
     pub fn name(&self) -> String {
         tag_name(self.inner)
     }

@@ -29,7 +29,8 @@ const LOADERS: [&str; 8] = [
 ];
 
 /// Returns the document without elements that connect to another server in spite of the content security policy: those of
-/// [`LOADERS`], and each `<meta>` that could act as a response header. Each is renamed to an element that no browser knows.
+/// [`LOADERS`], and each `<meta>` that could act as a response header. Each is renamed to an element that is unknown to
+/// all browsers.
 ///
 /// A tag is recognized by `<` and its name alone, even where it seems to be text: browsers and our parser may disagree about
 /// what is text, and a hostile sender chooses a case in which they do.
@@ -43,7 +44,7 @@ pub fn without_loaders(html: &str) -> String {
     })
 }
 
-/// Returns the document with links that open in new windows, whatever their target attribute says. Recognizes tags as
+/// Returns the document with links that open in new windows, in place of their target attribute. Recognizes tags as
 /// [`without_loaders`] does.
 pub fn with_closed_links(html: &str) -> String {
     rewrite(html, |out, name| {

@@ -16,8 +16,8 @@ const LARGE_MESSAGE: usize = 1024 * 1024;
 const MIN_SHARE: usize = 1000;
 
 impl Inbox {
-    /// Returns the sequence numbers of the messages that match a query, newest first. It parses every message, so callers run
-    /// it where no other work waits for it. It holds one message for each of its threads.
+    /// Returns the sequence numbers of the messages that match a query, newest first. The search parses every message, so
+    /// callers run it on a thread on which no other work waits. It holds one message for each of its threads.
     pub fn matching(&self, query: &Query, before: Option<Timestamp>) -> Vec<u64> {
         let all = self.sequences(0, 0, before);
         let permit = self.parallel_search.try_lock();
@@ -67,7 +67,7 @@ impl Inbox {
             .find(|message| self.matches(message, query))
     }
 
-    /// Reports whether a message matches a query. Large messages are read one at a time.
+    /// Returns whether a message matches a query. Large messages are read one at a time.
     pub fn matches(&self, message: &ReceivedMessage, query: &Query) -> bool {
         let _permit = (message.source.len() > LARGE_MESSAGE).then(|| {
             let permit = self.large_message.lock();

@@ -50,7 +50,7 @@ pub(crate) fn received(source: &[u8], from: &str, to: &[&str]) -> Received {
 }
 
 /// Returns a message as the inbox stores it.
-pub(crate) fn kept(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
+pub(crate) fn stored_message(source: &[u8], from: &str, to: &[&str]) -> Arc<ReceivedMessage> {
     keep(
         &Inbox::new(10, 1 << 30, Arc::new(Counting::default())),
         source,
@@ -537,13 +537,13 @@ fn tags_are_counted_and_limited() {
 fn a_digest_is_cached_within_the_weight_of_its_message() {
     let usual = "From: Ann Smith <ann@example.com>\r\nTo: Bob <bob@example.com>\r\nSubject: Reset your password\r\n\
                  Message-ID: <1234567890@mail.example.com>\r\n\r\n";
-    let usual = kept(
+    let usual = stored_message(
         format!("{usual}{}", "word ".repeat(100)).as_bytes(),
         "a@b",
         &["bob@example.com"],
     );
     assert!(matches!(usual.digest(), std::borrow::Cow::Borrowed(_)));
-    let long = kept(
+    let long = stored_message(
         format!("To: {}\r\n\r\n", "a,".repeat(1_000)).as_bytes(),
         "a@b",
         &[],

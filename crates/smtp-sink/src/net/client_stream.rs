@@ -1,8 +1,8 @@
-//! The socket of an HTTP client, with what hyper leaves open: clients that stop in the middle of a body or read nothing, a
-//! close that would lose the answer, and hyper's own answers to what is not HTTP, which have no body.
+//! Socket of an HTTP client. It handles the cases that hyper does not: clients that stop in the middle of a request body or read
+//! nothing, a close that would lose the response, and the responses of hyper itself to malformed requests, which have no body.
 //!
-//! It holds the connection's [`Slot`], so that the slot is free only once the socket is closed, also where the connection was
-//! upgraded and is no longer hyper's.
+//! The socket owns the [`Slot`] of the connection, so that the slot is free only after the socket is closed. This includes
+//! upgraded connections, which hyper no longer owns.
 
 use std::future::Future as _;
 use std::io;
@@ -17,28 +17,30 @@ use tokio::time::{Sleep, sleep};
 use super::options::{Options, ReplaceResponse};
 use super::slots::{Phase, Slot};
 
-/// Time and bytes for which a client that still sends is read from while the connection is closed. Closing at once would
-/// reset it, and the client might never receive the answer (RFC 9112 9.6).
+/// Maximum time for which a connection that is being closed is read. Closing it while the client still sends would reset it, and
+/// the client might never receive the response (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Maximum number of bytes that are read from a connection that is being closed.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// The socket of a client.
+/// Socket of a client.
 pub(super) struct ClientStream {
     stream: TcpStream,
     body_timeout: Duration,
     write_timeout: Duration,
     replace_response: Option<ReplaceResponse>,
-    /// Runs while a body does not go on.
+    /// Runs while the client sends nothing of a request body.
     read_timer: Option<Pin<Box<Sleep>>>,
-    /// Runs while the client reads nothing of an answer, and while the close lingers.
+    /// Runs while the client reads nothing of a response, and while a closed connection is still read.
     write_timer: Option<Pin<Box<Sleep>>>,
-    /// Rest of an answer in place of hyper's own, and the length of hyper's.
+    /// Rest of a response that replaces one of hyper, and the length of hyper's response.
     replacement: Option<(Vec<u8>, usize)>,
-    /// Phase to return to once the client reads on.
+    /// Phase to return to when the client continues to read.
     stalled_in: Option<Phase>,
-    /// Bytes read since the close began; `None` before.
+    /// Number of bytes read since the close began; `None` before.
     lingered: Option<usize>,
-    /// Dropped after the socket.
+    /// Last field, so that it is dropped after the socket.
     slot: Slot,
 }
 
@@ -58,8 +60,8 @@ impl ClientStream {
         }
     }
 
-    /// Returns an error once the slot is needed for another connection. The connection's own task notices that by itself; a
-    /// connection that was upgraded has only its stream.
+    /// Returns an error once the slot is needed for another connection. The task of an HTTP connection waits for this event
+    /// itself; an upgraded connection detects it only by its stream.
     fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let evicted = self.slot.activity().poll_evicted(cx);
         evicted.map(|()| {
@@ -168,7 +170,7 @@ impl AsyncWrite for ClientStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
-        // hyper flushes once all that it has was written.
+        // hyper flushes after it has written all its data.
         self.slot
             .activity()
             .enter_from(&[Phase::Answered], Phase::Idle);
@@ -193,7 +195,7 @@ impl AsyncWrite for ClientStream {
                     }
                 }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
-                // Nothing is unread: a close resets nothing.
+                // No bytes are unread, so the close does not reset the connection.
                 Poll::Pending if *lingered == 0 => return Poll::Ready(Ok(())),
                 Poll::Pending => {
                     ready!(poll_timer(&mut this.write_timer, LINGER, cx));

@@ -1,4 +1,4 @@
-//! HTTP/1 server: accepting, the bound on connections, time-outs, and a stop that lets requests in flight end.
+//! HTTP/1 server: accepts connections, limits their number and their times, and completes requests in flight when it stops.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,14 +30,14 @@ use super::slots::{Activity, Phase, Slot, Slots};
 
 pub use super::options::{Options, ReplaceResponse};
 
-/// Time for which nothing is accepted once accepting has failed, mostly for want of file descriptors.
+/// Pause after a failure to accept a connection. In most cases no file descriptor is free.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Part of the header time-out that new connections get while slots are scarce.
+/// Divisor of the header timeout of new connections while slots are scarce.
 const SCARCE: u32 = 5;
 
-/// Serves the router until `shutdown` resolves; then accepts nothing more, closes idle connections, and lets requests in
-/// flight end within [`Options::grace`].
+/// Serves the router until `shutdown` resolves. Then accepts no further connections, closes idle ones, and completes requests in
+/// flight within [`Options::grace`].
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -56,7 +56,7 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = listener.accept() => accepted,
         };
-        // Ended ones are taken out; a panic of one is logged where it happens.
+        // Removes ended connections. The panic hook has logged their panics.
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
@@ -79,14 +79,14 @@ pub async fn serve(
                 let options = Arc::clone(&options);
                 connections.spawn(client.serve(router.clone(), options, stopping.clone()));
             }
-            // A client that gave up while it waited is no reason to make the others wait.
+            // The client disconnected before it was accepted. Other clients must not wait for the pause.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 if !has_failed {
                     tracing::warn!(%error, "cannot accept a connection");
                 }
                 has_failed = true;
-                // Frees file descriptors, which are what is missing most of the time.
+                // Frees file descriptors, which are missing in most cases.
                 slots.evict(|phase, _| phase < Phase::Working);
                 sleep(PAUSE).await;
             }
@@ -107,7 +107,7 @@ pub async fn serve(
     }
 }
 
-/// A connection that was accepted.
+/// Accepted connection.
 struct Client {
     stream: TcpStream,
     peer: SocketAddr,
@@ -123,7 +123,7 @@ impl Client {
         options: Arc<Options>,
         mut stopping: watch::Receiver<bool>,
     ) {
-        // Answers are written whole; waiting for more to send with them only delays them.
+        // Responses are written completely, so waiting for further bytes to send would only delay them.
         let _ = self.stream.set_nodelay(true);
         let (peer, activity) = (self.peer, Arc::clone(self.slot.activity()));
         let eviction = Arc::clone(&activity);
@@ -150,29 +150,29 @@ impl Client {
             .serve_connection(io, service)
             .with_upgrades();
         let mut connection = pin!(connection);
-        let told_to_stop = async { drop(stopping.wait_for(|stop| *stop).await) };
-        let to_its_end = async {
+        let stop_requested = async { drop(stopping.wait_for(|stop| *stop).await) };
+        let serve_to_end = async {
             tokio::select! {
                 ended = connection.as_mut() => ended,
-                () = told_to_stop => {
+                () = stop_requested => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
             }
         };
         let ended = tokio::select! {
-            ended = to_its_end => ended,
-            // hyper does not read while a handler leaves a body unread, so the stream alone would not notice.
+            ended = serve_to_end => ended,
+            // hyper does not read while a handler leaves a body unread, so the stream alone would not detect the eviction.
             () = eviction.evicted() => return,
         };
         if let Err(error) = ended {
-            // The client hung up, was too slow, or spoke another protocol.
+            // The client disconnected, was too slow, or used another protocol.
             tracing::debug!(%error, "a connection ended early");
         }
     }
 }
 
-/// Enters the phase of a request whose head is complete.
+/// Returns the body of a request whose head is complete, and enters the next phase.
 fn request_body(incoming: Incoming, activity: &Arc<Activity>) -> Body {
     if incoming.is_end_stream() {
         activity.enter(Phase::Working);
@@ -185,7 +185,7 @@ fn request_body(incoming: Incoming, activity: &Arc<Activity>) -> Body {
     })
 }
 
-/// The body of a request; the server works once it has ended or is no longer wanted.
+/// Request body. The phase changes to [`Phase::Working`] when the body ends or is dropped.
 struct RequestBody {
     incoming: Incoming,
     activity: Arc<Activity>,
@@ -232,7 +232,7 @@ impl Drop for RequestBody {
     }
 }
 
-/// The body of an answer. hyper drops it once all of it is in its buffers.
+/// Response body. hyper drops it when all of it is in hyper's buffers.
 struct AnswerBody {
     inner: Body,
     activity: Arc<Activity>,

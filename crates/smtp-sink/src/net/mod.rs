@@ -1,9 +1,9 @@
-//! Listening sockets, and an HTTP/1 server that stays available under a flood of connections. It serves the web port of the sink;
-//! a program that embeds the sink may serve a router of its own with it. Tests do not need it.
+//! Listening sockets, and an HTTP/1 server that stays available under a flood of connections. The server runs the web port of the
+//! sink. A program that embeds the sink can serve its own router with it. Tests do not need this module.
 //!
 //! [`http1`] serves an [`axum::Router`] on a [`TcpListener`]. The types of axum and Tokio are a part of this module's API, and of no
-//! other. `slots` bounds the connections of a listener, and closes the one that has kept the server waiting for longest if a new
-//! client finds no free slot.
+//! other. `slots` limits the connections of a listener. If no slot is free for a new client, it closes the connection that has kept
+//! the server waiting for longest.
 
 mod client_stream;
 pub mod http1;
@@ -16,12 +16,12 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Length of the queue of connections that are not accepted yet. The standard library's 128 overflow when 500 clients
-/// connect at once, and those left out try again after one second, then three, then seven. The system lowers it to its own
-/// limit (`net.core.somaxconn` on Linux, 4,096).
+/// Length of the queue of connections that are not accepted yet. The 128 of the standard library are too few if 500
+/// clients connect at once: the other clients retry after one second, then three, then seven. The system lowers the length to
+/// its own limit (`net.core.somaxconn` on Linux, 4,096).
 const BACKLOG: u32 = 4096;
 
-/// Listens on the address; port 0 takes a free one.
+/// Listens on the address; port 0 chooses a free port.
 ///
 /// # Errors
 /// The address is not available.
@@ -33,14 +33,14 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart takes its port again at once. On Windows the option would let two programs share the port.
+    // A restarted program can bind its port at once. On Windows, the option would let two programs share the port.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Returns the cause of a failure to listen, in words.
+/// Returns the cause of a failure to listen, for error messages.
 pub fn listen_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
@@ -50,12 +50,12 @@ pub fn listen_error(error: &io::Error) -> String {
     }
 }
 
-/// A listening socket that outlives the task that accepts from it: a task that is restarted takes another handle.
+/// Listening socket that outlives the task that accepts from it: a restarted task takes another handle.
 #[derive(Debug)]
 pub struct SharedListener(std::net::TcpListener);
 
 impl SharedListener {
-    /// Takes the socket over.
+    /// Takes over the socket.
     ///
     /// # Errors
     /// The runtime cannot release it.

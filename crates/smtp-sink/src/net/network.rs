@@ -4,15 +4,15 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// A network: an address and the length of its prefix in bits.
+/// Address of a network, and the length of its prefix in bits.
 pub(super) type Network = (IpAddr, u8);
 
-/// Returns whether the address is in the network. Addresses of the other family are in none.
+/// Returns whether the address is in the network. An address of the other family is not.
 pub(super) fn contains((network, prefix): Network, address: IpAddr) -> bool {
     IpNet::new(network, prefix).is_ok_and(|network| network.contains(&address))
 }
 
-/// Returns the address that stands for one client: of IPv6 the /64, since a subscriber has at least so many addresses.
+/// Returns the address that identifies a client: for IPv6 its /64, since a subscriber has at least that many addresses.
 pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

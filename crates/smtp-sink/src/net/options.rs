@@ -3,33 +3,34 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Replacement of a response that hyper gives by itself; `None` for any other bytes.
+/// Returns the replacement of a response that hyper itself generates; `None` for any other bytes.
 pub type ReplaceResponse = fn(&[u8]) -> Option<Vec<u8>>;
 
-/// Limits of a server. A program sets the fields that it needs, and takes the others from [`Options::default`].
+/// Limits of a server. A program sets the fields that it needs; [`Options::default`] has the others.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Connections held at once.
+    /// Maximum number of open connections.
     pub max_connections: usize,
-    /// First requests of one client that may be incomplete at once.
+    /// Maximum number of connections of one client whose first request is incomplete.
     pub heads_per_client: usize,
-    /// Networks whose clients have no such cap, as address and length of prefix: proxies that stand for many clients.
+    /// Networks without that limit, as address and length of the prefix: proxies that forward the requests of many clients.
     pub trusted_proxies: Vec<(IpAddr, u8)>,
-    /// Maximum size of the head of a request; a larger one is answered 431.
+    /// Maximum size of the head of a request; a larger one is answered with 431.
     pub max_head: usize,
-    /// Time for the head of a request, and for which a kept-alive connection may be idle.
+    /// Maximum time to receive the head of a request, and maximum idle time of a kept-alive connection.
     pub header_timeout: Duration,
-    /// Time for which a body may not go on.
+    /// Maximum time between two parts of a request body.
     pub body_timeout: Duration,
-    /// Time for which a client may read nothing of its answer.
+    /// Maximum time for which a client may read nothing of its response.
     pub write_timeout: Duration,
-    /// Time after which a request that is not answered yet may be dropped for a new client; `None` for never.
+    /// Time after which an unanswered request may be dropped for a new client; `None` for never.
     pub longest_answer: Option<Duration>,
-    /// Time for requests in flight once the server stops.
+    /// Maximum time for requests in flight after the server was stopped.
     pub grace: Duration,
-    /// Whether a client that has ended its side still gets its answer (`printf … | nc`). Otherwise its request is dropped.
+    /// Whether a client that has closed its sending side still gets the response (`printf … | nc`). Otherwise its request is
+    /// dropped.
     pub half_close: bool,
-    /// Replacement of hyper's own answers to what is not HTTP.
+    /// Replaces the responses that hyper itself generates to malformed requests.
     pub replace_response: Option<ReplaceResponse>,
 }
 

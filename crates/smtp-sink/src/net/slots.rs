@@ -1,12 +1,12 @@
-//! Bounds the connections of a listener, and chooses the one to close where a new client finds no slot free.
+//! Limits the connections of a listener, and chooses the connection to close if no slot is free for a new client.
 //!
-//! Every connection that is held has an [`Activity`]: the phase it is in, and since when. Where the server waits for the
-//! client (for a request, the rest of a body, or for an answer to be read), the connection may be closed in favour of a new
-//! client, the one with the earliest phase first and within a phase the one that has waited for longest. Otherwise clients
-//! that connect and send nothing would keep the others out until their time is over. A connection whose request is being
-//! answered is closed for this reason only where the caller allows it, and after all others.
+//! Every open connection has an [`Activity`]: its phase, and the time at which the phase began. While the server waits for the
+//! client (for a request, for the rest of a body, or for the client to read a response), the connection may be closed for a new
+//! client. The connections with the earliest phase are closed first, and within a phase those that have waited for longest.
+//! Otherwise clients that connect and send nothing would block all others until their timeouts. A connection whose response is
+//! being computed is closed only if the caller allows it, and after all others.
 //!
-//! Connections report their phase by one atomic store; only where no slot is free are they looked through.
+//! A connection reports its phase by one atomic store. The connections are searched only if no slot is free.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -22,18 +22,18 @@ use tokio::time::{Instant, sleep};
 
 use super::network::{self, Network};
 
-/// Time after which connections are looked through again while none may be closed.
+/// Time after which the connections are searched again if none may be closed.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// Time that a new connection has for its first request, also where no slot is free. Without it, a flood of connections
-/// would close each before its client could send anything.
+/// Minimum time that a new connection has for its first request, even if no slot is free. Without it, a flood of connections
+/// would close each connection before its client could send anything.
 const FIRST_HEAD: Duration = Duration::from_millis(100);
 
-/// Part of the connections closed at once where no slot is free, so that a flood of new ones does not look through all of
-/// them for each.
+/// Divisor of the capacity: the number of connections that are closed at once if no slot is free. A flood of new connections then
+/// does not search all connections for each new one.
 const BATCH: usize = 32;
 
-/// Phase of a connection. The earlier ones are closed first.
+/// Phase of a connection. Connections in earlier phases are closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
@@ -41,15 +41,15 @@ pub enum Phase {
     Idle,
     /// The first request is not complete.
     Head,
-    /// The rest of what the client has begun to send is missing: a request body, or a session under way.
+    /// The client has begun to send a request body or an SMTP session, and the rest is missing.
     Body,
-    /// The client does not read its answer.
+    /// The client does not read the response.
     Answer,
-    /// An upgraded connection, which may stay open for as long as both sides like.
+    /// The connection was upgraded, and may stay open without a limit.
     Stream,
-    /// The server makes an answer.
+    /// The server computes a response.
     Working,
-    /// The answer is complete, and not all of it is written. The connection is not closed for others.
+    /// The response is complete, and not all of it is written. The connection is not closed for others.
     Answered,
     /// The slot is needed for another connection.
     Evicted,
@@ -66,23 +66,23 @@ const PHASES: [Phase; 8] = [
     Phase::Evicted,
 ];
 
-/// Age from which a first request counts against the cap of its client: connections of a burst are accepted faster than their
-/// requests, which are there already, are read.
+/// Age from which an incomplete first request counts against the limit of its client. In a burst, connections are accepted faster
+/// than their requests are read, although the requests have already arrived.
 const CAPPED_HEAD: Duration = Duration::from_secs(1);
 
-/// Time for an evicted connection to close. One that does not notice its eviction does not delay that of others.
+/// Time for an evicted connection to close. A connection that takes longer does not delay the eviction of others.
 const GIVING_WAY: Duration = Duration::from_millis(500);
 
 /// Bits of the time in [`Activity::state`]; the phase is above them, so that states are in the order of closing.
 const TIME_BITS: u32 = 56;
 
-/// Phase of a connection and when it began.
+/// Phase of a connection, and the time at which it began.
 #[derive(Debug)]
 pub struct Activity {
-    /// The phase, and below it the milliseconds from `epoch` to its beginning.
+    /// Phase in the upper bits; below them the milliseconds from `epoch` to its beginning.
     state: AtomicU64,
     epoch: Instant,
-    /// Woken where the connection is to be closed.
+    /// Woken when the connection must be closed.
     waker: AtomicWaker,
 }
 
@@ -108,14 +108,14 @@ impl Activity {
             .store((phase as u64) << TIME_BITS | millis, Ordering::Release);
     }
 
-    /// The present phase.
+    /// Returns the current phase.
     pub fn phase(&self) -> Phase {
-        phase_of(self.state.load(Ordering::Acquire))
+        parse_phase(self.state.load(Ordering::Acquire))
     }
 
-    /// Enters a phase where the connection is in one of others.
+    /// Enters `phase` if the current phase is one of `from`.
     pub fn enter_from(&self, from: &[Phase], phase: Phase) {
-        // The evicting side may change the state in between: then the eviction is lost, and the next one is made.
+        // An eviction between these two operations is lost. The evicting task then evicts again.
         if from.contains(&self.phase()) {
             self.enter(phase);
         }
@@ -130,13 +130,13 @@ impl Activity {
         }
     }
 
-    /// The same, to be awaited. Only one task may wait for it at a time.
+    /// Resolves once the slot is needed for another connection. Only one task may wait at a time.
     pub async fn evicted(&self) {
         poll_fn(|context| self.poll_evicted(context)).await;
     }
 
-    /// Runs a future that waits for the client, in a phase that began at `since`. Returns `None` where the slot is needed for
-    /// another connection first.
+    /// Runs a future that waits for the client, in a phase that began at `since`. Returns `None` if the slot is
+    /// needed for another connection first.
     pub async fn waiting<T>(
         &self,
         phase: Phase,
@@ -153,7 +153,8 @@ impl Activity {
         Some(output)
     }
 
-    /// Asks the connection to close, unless its state has changed since it was looked at.
+    /// Requests the connection to close, unless its state differs from `seen`. Returns whether the
+    /// connection was evicted.
     fn evict(&self, seen: u64) -> bool {
         let now = self.epoch.elapsed().as_millis() as u64;
         let evicted = (Phase::Evicted as u64) << TIME_BITS | now;
@@ -172,11 +173,11 @@ impl Activity {
     }
 }
 
-fn phase_of(state: u64) -> Phase {
+fn parse_phase(state: u64) -> Phase {
     PHASES[(state >> TIME_BITS) as usize % PHASES.len()]
 }
 
-/// A slot that is taken until this is dropped.
+/// Slot of a connection, which is taken until this value is dropped.
 #[derive(Debug)]
 pub struct Slot {
     activity: Arc<Activity>,
@@ -184,21 +185,21 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Activity of the connection that has the slot.
+    /// Returns the activity of the connection that has the slot.
     pub fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 }
 
-/// Connections by client; under `None` those of clients without a cap.
+/// Connections by client. The key `None` has those of all clients without a limit.
 #[derive(Debug, Default)]
 struct Held {
     by_client: HashMap<Option<IpAddr>, Vec<Weak<Activity>>>,
-    /// Entries in all lists, dead ones among them.
+    /// Number of entries in all lists, including closed connections.
     entries: usize,
 }
 
-/// The slots of one or several listeners.
+/// Slots of one or several listeners.
 #[derive(Debug)]
 pub struct Slots {
     free: Arc<Semaphore>,
@@ -211,9 +212,9 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Slots for so many connections, without a cap for each client.
+    /// Returns slots for `capacity` connections, without a limit for each client.
     pub fn new(capacity: usize) -> Self {
-        // What a semaphore can give out at once.
+        // `acquire_many` takes a 32-bit number of permits.
         let capacity = capacity.clamp(1, u32::MAX as usize / 8);
         Self {
             free: Arc::new(Semaphore::new(capacity)),
@@ -226,8 +227,8 @@ impl Slots {
         }
     }
 
-    /// Caps the first requests that are incomplete at once from one client. A client beyond it loses its own oldest one.
-    /// Clients of this machine and of the networks named have no cap, since many may be behind one address there.
+    /// Limits the connections of one client whose first request is incomplete. Beyond the limit, the oldest of them is closed.
+    /// Clients of this machine and of the networks `uncapped` have no limit, since many clients may share one address there.
     pub fn with_heads_per_client(self, most: usize, uncapped: Vec<(IpAddr, u8)>) -> Self {
         Self {
             heads_per_client: most.max(1),
@@ -236,7 +237,7 @@ impl Slots {
         }
     }
 
-    /// Whether less than a quarter of the slots is free.
+    /// Returns whether less than a quarter of the slots is free.
     pub fn is_scarce(&self) -> bool {
         self.free.available_permits() < self.capacity.div_ceil(4)
     }
@@ -252,8 +253,8 @@ impl Slots {
         })
     }
 
-    /// Takes a slot, in place of a connection that waits for its client where none is free, or of one whose answer takes
-    /// longer than `longest_answer`. Waits while there is neither.
+    /// Takes a slot. If none is free, closes a connection whose client keeps the server waiting, or one whose response has taken
+    /// longer than `longest_answer`. Waits if there is no such connection.
     pub async fn take(&self, peer: IpAddr, phase: Phase, longest_answer: Option<Duration>) -> Slot {
         loop {
             if let Some(slot) = self.try_take(peer, phase) {
@@ -274,7 +275,7 @@ impl Slots {
     /// Waits for a slot to become free, and takes it.
     pub async fn take_free(&self, peer: IpAddr, phase: Phase) -> Slot {
         loop {
-            // Given back at once, and taken below where no other task was faster.
+            // The permit is returned at once, and taken again by `try_take` unless another task was faster.
             let _ = self.free.acquire().await;
             if let Some(slot) = self.try_take(peer, phase) {
                 return slot;
@@ -287,8 +288,8 @@ impl Slots {
         let _ = self.free.acquire_many(self.capacity as u32).await;
     }
 
-    /// Asks the next connections in the order of closing to close, of those that `may_close` allows by phase and age. Returns how
-    /// many are about to close; while earlier ones are, none is added.
+    /// Requests the next batch of connections to close, of those that `may_close` permits by phase and age, in the order of closing.
+    /// Returns the number of connections that are closing. While evicted connections are still open, no others are evicted.
     pub fn evict(&self, may_close: impl Fn(Phase, Duration) -> bool) -> usize {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let all = held.by_client.values().flatten().filter_map(Weak::upgrade);
@@ -296,7 +297,7 @@ impl Slots {
         let mut closing = 0;
         for activity in all {
             let state = activity.state.load(Ordering::Acquire);
-            match phase_of(state) {
+            match parse_phase(state) {
                 Phase::Evicted if activity.age(state) < GIVING_WAY => closing += 1,
                 Phase::Evicted => {}
                 phase if phase <= Phase::Working && may_close(phase, activity.age(state)) => {
@@ -318,10 +319,10 @@ impl Slots {
     }
 
     fn register(&self, peer: IpAddr, activity: &Arc<Activity>) {
-        let client = self.capped(peer);
+        let client = self.limited_client(peer);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.entries += 1;
-        // Closed connections are forgotten once they are as many as there can be open ones.
+        // Entries of closed connections are removed once there are as many as open connections are possible.
         if held.entries > 2 * self.capacity + 64 {
             held.by_client.retain(|_, list| {
                 list.retain(|activity| activity.strong_count() > 0);
@@ -337,11 +338,11 @@ impl Slots {
                 .filter_map(Weak::upgrade)
                 .map(|activity| (activity.state.load(Ordering::Acquire), activity))
                 .filter(|(state, activity)| {
-                    phase_of(*state) == Phase::Head && activity.age(*state) >= self.capped_head
+                    parse_phase(*state) == Phase::Head && activity.age(*state) >= self.capped_head
                 })
                 .collect();
             if heads.len() > self.heads_per_client {
-                // Stable: of those that began within one millisecond, the list has the oldest first.
+                // The sort is stable: of requests that began within one millisecond, the list has the oldest first.
                 heads.sort_by_key(|(state, _)| *state);
                 let surplus = heads.len() - self.heads_per_client;
                 for (state, activity) in &heads[..surplus] {
@@ -351,8 +352,8 @@ impl Slots {
         }
     }
 
-    /// The client whose incomplete requests are counted; `None` where they are not.
-    fn capped(&self, peer: IpAddr) -> Option<IpAddr> {
+    /// Returns the client whose incomplete requests are counted; `None` if the peer has no limit.
+    fn limited_client(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         let is_uncapped = peer.is_loopback()
             || self
@@ -369,7 +370,7 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    /// A moment after the start of the slots.
+    /// Returns the time this number of seconds after the start of the slots.
     fn second(slots: &Slots, number: usize) -> Instant {
         slots.epoch + Duration::from_secs(number as u64)
     }
@@ -390,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_earliest_phase_goes_first_and_then_the_oldest() {
+    async fn the_earliest_phase_is_closed_first_and_then_the_oldest() {
         let slots = Slots::new(5);
         let mut held = Vec::new();
         for phase in [
@@ -409,7 +410,7 @@ mod tests {
             assert_eq!(slots.evict(is_waiting), 1);
             let closed = held.remove(expected);
             assert_eq!(closed.activity.phase(), Phase::Evicted);
-            // Until it is gone, no other one is asked.
+            // No other connection is asked to close until this one is closed.
             assert_eq!(slots.evict(is_waiting), 1);
             assert!(!phases(&held).contains(&Phase::Evicted));
         }
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_is_being_answered_keeps_its_slot() {
+    async fn a_connection_whose_response_is_computed_keeps_its_slot() {
         let slots = Slots::new(1);
         let first = slots.try_take(HERE, Phase::Head).unwrap();
         first.activity.enter(Phase::Working);
@@ -445,13 +446,13 @@ mod tests {
         )
         .await;
         assert!(early.is_err());
-        // Once it waits for its client, it is closed.
+        // A connection that waits for its client is closed.
         first.activity.enter(Phase::Idle);
-        gives_way(&slots, first, None).await;
+        assert_gives_way(&slots, first, None).await;
     }
 
-    /// Asserts that a connection is asked to close for a second one, which gets the slot once the first is closed.
-    async fn gives_way(slots: &Slots, first: Slot, longest_answer: Option<Duration>) {
+    /// Asserts that the first connection is requested to close for a second one, which gets the slot once the first is closed.
+    async fn assert_gives_way(slots: &Slots, first: Slot, longest_answer: Option<Duration>) {
         let second = slots.take(HERE, Phase::Head, longest_answer);
         tokio::pin!(second);
         let early = tokio::time::timeout(Duration::from_millis(300), &mut second).await;
@@ -462,15 +463,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_takes_too_long_gives_way_where_the_caller_says_so() {
+    async fn a_slow_response_gives_way_if_the_caller_allows_it() {
         let slots = Slots::new(1);
         let first = slots.try_take(HERE, Phase::Working).unwrap();
         let longest = Some(Duration::from_millis(1));
-        gives_way(&slots, first, longest).await;
+        assert_gives_way(&slots, first, longest).await;
     }
 
     #[tokio::test]
-    async fn a_client_beyond_its_cap_loses_its_own_oldest_head() {
+    async fn a_client_beyond_its_limit_loses_its_own_oldest_connection() {
         let networks = vec![("198.51.100.0".parse().unwrap(), 24)];
         let slots = Slots {
             capped_head: Duration::ZERO,
@@ -482,7 +483,7 @@ mod tests {
         }
         let (evicted, head) = (Phase::Evicted, Phase::Head);
         assert_eq!(phases(&held), [evicted, head, head, head]);
-        // A request that is complete no longer counts.
+        // A complete request no longer counts.
         held[2].activity.enter(Phase::Working);
         held.push(take(&slots, "2001:db8::4"));
         assert_eq!(phases(&held[2..]), [Phase::Working, head, head]);
@@ -493,7 +494,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_burst_of_one_client_is_within_its_cap() {
+    async fn a_burst_of_one_client_does_not_exceed_its_limit() {
         let slots = Slots::new(100).with_heads_per_client(2, Vec::new());
         let burst: Vec<_> = (0..50).map(|_| take(&slots, "192.0.2.1")).collect();
         assert!(phases(&burst).iter().all(|phase| *phase == Phase::Head));

@@ -51,11 +51,11 @@ pub(super) enum Condition {
 /// Properties of a message other than its content.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// Time at which it was received.
+    /// Time at which the message was received.
     pub received_at: Timestamp,
     /// Size in bytes.
     pub size: u64,
-    /// Whether it was opened.
+    /// Whether the message was opened.
     pub is_read: bool,
     /// Tags.
     pub tags: &'a [String],
@@ -233,7 +233,7 @@ impl Condition {
     }
 }
 
-/// Reports whether a name or address contains the text.
+/// Returns whether a name or address contains the text.
 fn any_contains(list: &[Mailbox], text: &str) -> bool {
     list.iter().any(|mailbox| {
         let (name, address) = (mailbox.name.to_lowercase(), mailbox.address.to_lowercase());

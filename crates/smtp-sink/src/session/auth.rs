@@ -30,7 +30,7 @@ impl Mechanism {
         Self::ALL.into_iter().find(has_name)
     }
 
-    /// Returns its name in the reply to EHLO.
+    /// Returns the name of the mechanism in the reply to EHLO.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",

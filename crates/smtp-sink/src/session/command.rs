@@ -26,7 +26,7 @@ pub enum Command {
     StartTls,
     /// AUTH, with the initial response if the client sends one (RFC 4954).
     Auth(Mechanism, Option<String>),
-    /// LHLO with the client's host name; the session speaks LMTP from here on (RFC 2033).
+    /// LHLO with the client's host name; the session uses LMTP from here on (RFC 2033).
     Lhlo(String),
     /// RSET.
     Rset,

@@ -21,7 +21,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Returns an upper estimate of its memory, in bytes.
+    /// Returns an upper estimate of the memory of the envelope, in bytes.
     pub(crate) fn size(&self) -> usize {
         // A vector may have twice the capacity it needs.
         const ENTRY: usize = 2 * size_of::<Recipient>();

@@ -1,4 +1,5 @@
-//! Faults that a session injects for tests. The caller of the session decides which: it owns counters, rules and chance.
+//! Faults that a session injects for tests. The caller of the session selects the faults and owns counters, rules and
+//! randomness.
 
 use std::time::Duration;
 

@@ -40,7 +40,7 @@ impl LineBuffer {
         }
     }
 
-    /// Returns its memory, in bytes.
+    /// Returns the memory of the buffer, in bytes.
     pub fn held(&self) -> usize {
         self.bytes.capacity()
     }

@@ -25,7 +25,7 @@ impl Reply {
         self.code
     }
 
-    /// Returns false for 334 and 354, which ask for more input.
+    /// Returns false for 334 and 354, which request more input.
     #[cfg(test)]
     pub fn is_final(&self) -> bool {
         !(300..400).contains(&self.code)

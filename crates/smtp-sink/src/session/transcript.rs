@@ -29,12 +29,12 @@ impl Transcript {
         self.text.lines()
     }
 
-    /// Returns its size, in bytes.
+    /// Returns the size of the transcript, in bytes.
     pub fn len(&self) -> usize {
         self.text.len()
     }
 
-    /// Returns whether it has no lines.
+    /// Returns whether the transcript has no lines.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }

@@ -166,7 +166,7 @@ const ATTRIBUTES: &str = "action aria-current aria-describedby aria-invalid aria
                           data-place data-title data-total data-unread datetime defer do download for form hidden href html id lang method name \
                           open placeholder referrerpolicy rel role sandbox scope spellcheck src tabindex target title type value";
 
-/// Reports whether a character is invisible or changes the direction of text, except line ends and tabs.
+/// Returns whether a character is invisible or changes the direction of text, except line ends and tabs.
 fn is_unseen(char: char) -> bool {
     // Written independently of the code under test.
     (char.is_control() && !matches!(char, '\r' | '\n' | '\t'))

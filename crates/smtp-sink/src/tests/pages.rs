@@ -179,7 +179,7 @@ async fn forms_delete_and_mark_only_the_selected_messages() {
 }
 
 /// Returns the form that undoes a deletion, given the response to the deletion.
-fn undo_of((status, location): &(u16, String)) -> String {
+fn undo_form((status, location): &(u16, String)) -> String {
     assert_eq!(*status, 303, "{location}");
     let (_, deletion) = location.split_once("deletion=").expect(location);
     format!("do=undo&deletion={deletion}")
@@ -211,17 +211,17 @@ async fn messages_deleted_on_the_page_disappear_at_once_and_can_be_restored() {
     assert_eq!(sink.json("/api/v1/messages").await["total"], 1);
     let found = sink.json("/api/v1/search?query=three").await;
     assert_eq!(found["messages_count"], 0);
-    let restored = submit(&sink, "/?query=o", &undo_of(&deleted)).await;
+    let restored = submit(&sink, "/?query=o", &undo_form(&deleted)).await;
     assert_eq!(restored, (303, "/?query=o".to_owned()));
     assert_eq!(sink.json("/api/v1/messages").await, before);
     // A deletion can be undone once.
-    assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
+    assert_eq!(submit(&sink, "/", &undo_form(&deleted)).await.0, 200);
     let page = sink.get(&deleted.1).await.into_body();
     assert!(!page.contains("messages deleted"), "{page}");
     // Deletion of one message on its own page.
     let deleted = submit(&sink, &format!("/view/{}", id(1)), "do=delete").await;
     assert_eq!(sink.inbox.totals().messages, 2);
-    assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 303);
+    assert_eq!(submit(&sink, "/", &undo_form(&deleted)).await.0, 303);
     assert_eq!(sink.json("/api/v1/messages").await, before);
     sink.end().await;
 }
@@ -239,13 +239,13 @@ async fn a_deletion_by_the_api_is_final() {
     // A program deletes a message that a person has already deleted on the page.
     let body = format!("{{\"IDs\":[\"{first}\"]}}");
     assert_eq!(sink.call("DELETE", "/api/v1/messages", &body).await.0, 200);
-    assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 303);
+    assert_eq!(submit(&sink, "/", &undo_form(&deleted)).await.0, 303);
     assert!(sink.inbox.get(&first).is_none() && sink.inbox.get(&second).is_some());
     // A program deletes all messages.
     for path in ["/api/v1/messages", "/api/v1/search?query=hello"] {
         let deleted = submit(&sink, "/", &format!("do=delete&ids={}", arrives().await)).await;
         assert_eq!(sink.call("DELETE", path, "").await.0, 200);
-        assert_eq!(submit(&sink, "/", &undo_of(&deleted)).await.0, 200);
+        assert_eq!(submit(&sink, "/", &undo_form(&deleted)).await.0, 200);
         assert_eq!(sink.inbox.totals().messages, 0, "{path}");
     }
     // The output may hold the last message for a moment after its deletion.

@@ -8,7 +8,7 @@
 //!   for HTTPS and for loopback addresses, and no page can change it. A request of another site reaches only `/` and
 //!   `/view/ID`, and only as a page that a person opens. A redirect removes its query, so that it neither searches nor loads
 //!   pictures. It marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request without
-//!   the header comes from a program.
+//!   the header is sent by a program.
 //! - **Sec-Purpose**: a prefetched or prerendered page was not opened by a person, so it is refused.
 
 use std::borrow::Cow;
@@ -73,7 +73,7 @@ pub(super) async fn check(State(state): State<WebState>, request: Request, next:
     response
 }
 
-/// Reports whether a request has the correct user name and password (RFC 7617).
+/// Returns whether a request has the correct user name and password (RFC 7617).
 fn is_authenticated((user, password): &(String, String), headers: &HeaderMap) -> bool {
     let expected = Sha256::digest(format!("{user}:{password}"));
     // Compares digests, so that the duration does not reveal how much of a guess is correct.
@@ -167,7 +167,7 @@ fn forbidden(reason: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal::Forbidden(reason.into())
 }
 
-/// Reports whether a page of another site caused this request. A message that such a request opens stays unread.
+/// Returns whether a page of another site caused this request. A message that such a request opens stays unread.
 pub(super) fn is_from_another_site(headers: &HeaderMap) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"))
@@ -194,7 +194,7 @@ fn landing_page(request: &Request) -> Option<&str> {
     }
 }
 
-/// Reports whether a browser loads a page in advance. `Sec-Purpose` is from the Fetch standard; older browsers send the others.
+/// Returns whether a browser loads a page in advance. `Sec-Purpose` is from the Fetch standard; older browsers send the others.
 fn is_prefetch(headers: &HeaderMap) -> bool {
     let names = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
     let values = names.iter().flat_map(|name| headers.get_all(*name));

@@ -198,7 +198,7 @@ pub(super) async fn stream_json<P: Pieces>(mut reservation: Reservation, pieces:
                 {
                     match next_chunk(pieces).await {
                         Ok(more) => next = more,
-                        // The response must not look complete.
+                        // The response must not appear complete.
                         Err(_) => {
                             let _ = chunks.send(Err(io::ErrorKind::Other.into())).await;
                             return;
@@ -327,7 +327,7 @@ mod tests {
         }
     }
 
-    async fn size_of(response: Response) -> usize {
+    async fn read_size(response: Response) -> usize {
         to_bytes(response.into_body(), usize::MAX)
             .await
             .unwrap()
@@ -339,13 +339,13 @@ mod tests {
         let memory = ResponseMemory::default();
         for lines in [1, 65, 66, 67, 1000] {
             let response = stream_json(memory.reserve(LIST_MEMORY).await, Lines(lines)).await;
-            assert_eq!(size_of(response).await, 1000 * lines);
+            assert_eq!(read_size(response).await, 1000 * lines);
         }
         let reservation = memory.reserve(usize::MAX).await;
         let large = Bytes::from(vec![b'x'; 1_000_000]);
         let response = hold_response(large.into_response(), reservation).await;
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "1000000");
-        assert_eq!(size_of(response).await, 1_000_000);
+        assert_eq!(read_size(response).await, 1_000_000);
         drop(memory.reserve(usize::MAX).await);
     }
 

@@ -21,7 +21,7 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Reports whether a query parameter is `1`.
+/// Returns whether a query parameter is `1`.
 pub(super) fn is_set(uri: &Uri, name: &str) -> bool {
     parameter(uri, name).is_some_and(|value| value == "1")
 }

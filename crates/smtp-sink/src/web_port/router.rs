@@ -112,7 +112,7 @@ pub(crate) fn router(state: WebState) -> Router {
     // An outer service, since the layers of a router run only after it has chosen the route.
     Router::new()
         .fallback_service(router)
-        .layer(middleware::map_request(with_single_slashes))
+        .layer(middleware::map_request(collapse_slashes))
 }
 
 /// `GET /view/{name}`: a page of the inbox for `ID`, and the body of a message for `ID.html`, `ID.txt` and `latest`.
@@ -131,7 +131,7 @@ async fn show_view(
 
 /// Replaces repeated slashes in the path by one, as Mailpit does: clients join `/api/…` to a base URL that ends in a slash. Access
 /// control and routing see the same path.
-async fn with_single_slashes(mut request: Request) -> Request {
+async fn collapse_slashes(mut request: Request) -> Request {
     let path = request.uri().path();
     if !path.contains("//") {
         return request;

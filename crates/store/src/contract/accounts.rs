@@ -453,7 +453,7 @@ pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn
                 }
             }));
         }
-        // On another thread, at the same time as the others.
+        // This call runs on another thread, at the same time as the others.
         let deleting = {
             let store = Arc::clone(store);
             tokio::spawn(async move { store.delete_account(account(1).id).await })

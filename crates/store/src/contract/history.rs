@@ -77,7 +77,7 @@ pub(super) async fn old_lines_are_deleted(store: &Arc<dyn CopyableStore>) {
 
 const DAY: i64 = 86_400;
 
-/// A failed login `second` seconds into a UTC day.
+/// Returns a failed login `second` seconds after the start of a UTC day.
 fn failure(number: u8, second: i64, client: &str) -> Event {
     // The time of `at` is 8:00.
     let second = second - 8 * 3_600;

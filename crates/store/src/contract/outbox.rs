@@ -82,7 +82,7 @@ pub(super) async fn two_workers_never_lease_the_same_entry(store: &Arc<dyn Copya
             let (store, taken) = (Arc::clone(store), Arc::clone(&taken));
             tokio::spawn(async move {
                 let mut leased = Vec::new();
-                // A worker that comes late may find none, and attempts may fail.
+                // The last workers may find no entry, and attempts may fail.
                 while taken.load(Ordering::Relaxed) < 20 {
                     let hold = lease(worker, 15);
                     let some = store.lease_due(Round::First, at(0), hold, worker.into());
@@ -367,7 +367,7 @@ pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_their_due
     }
     let leased = async |limit| {
         let mut some = Vec::new();
-        // Not every store leases several in one step.
+        // Some stores lease only one entry in one step.
         while some.len() < limit {
             let left = limit - some.len();
             let more = store.lease_due(Round::First, at(5), lease(7, 20), left);

@@ -19,7 +19,7 @@ use movie_bag_core::ports::store::{
     AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
 };
 
-use super::super::hash_costs::by_cost;
+use super::super::hash_costs::count_by_cost;
 use super::MongoStore;
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, RevocationDocument, decode, object_id,
@@ -49,7 +49,7 @@ impl MongoStore {
     }
 
     /// Adds the data of other collections to accounts.
-    async fn with_revocations(&self, accounts: Vec<AccountDocument>) -> Result<Vec<Account>> {
+    async fn add_revocations(&self, accounts: Vec<AccountDocument>) -> Result<Vec<Account>> {
         let ids: Vec<ObjectId> = accounts.iter().map(|account| account.id).collect();
         let found: Vec<RevocationDocument> = self
             .collections
@@ -72,9 +72,9 @@ impl MongoStore {
 
     /// Adds the data of other collections to an account. They are queried also without an account, so that an unknown address
     /// takes as long as a known one.
-    async fn with_revocation(&self, account: Option<AccountDocument>) -> Result<Option<Account>> {
+    async fn add_revocation(&self, account: Option<AccountDocument>) -> Result<Option<Account>> {
         Ok(self
-            .with_revocations(account.into_iter().collect())
+            .add_revocations(account.into_iter().collect())
             .await?
             .pop())
     }
@@ -144,7 +144,7 @@ impl Accounts for MongoStore {
         self.run(async {
             self.complete_steps_of(id).await?;
             let found = self.find_account(doc! { "_id": id }).await?;
-            self.with_revocation(found).await
+            self.add_revocation(found).await
         })
         .await
     }
@@ -162,7 +162,7 @@ impl Accounts for MongoStore {
             if self.complete_steps_of(id).await? {
                 found = self.find_address(typed, canonical.as_str()).await?;
             }
-            self.with_revocation(found).await
+            self.add_revocation(found).await
         })
         .await
     }
@@ -182,7 +182,7 @@ impl Accounts for MongoStore {
                 limit,
                 |found| decode::<AccountDocument>("user", found),
             );
-            self.with_revocations(found.await?).await
+            self.add_revocations(found.await?).await
         })
         .await
     }
@@ -242,11 +242,11 @@ impl Accounts for MongoStore {
                     .sort(doc! { "_id": 1 })
                     .await?;
                 let accounts = found.and_then(|found| async { decode("user", found) });
-                look_alikes.push(self.with_revocations(accounts.try_collect().await?).await?);
+                look_alikes.push(self.add_revocations(accounts.try_collect().await?).await?);
             }
             Ok(look_alikes)
         };
-        // Without a time limit: it scans the whole collection.
+        // The query has no time limit, since it scans the whole collection.
         groups
             .await
             .map_err(|error| self.connection.store_error(&error))
@@ -275,11 +275,11 @@ impl Accounts for MongoStore {
             };
             groups.iter().map(group).collect::<Result<Vec<_>>>()
         };
-        // Without a time limit: it reads the whole collection.
+        // The query has no time limit, since it reads the whole collection.
         let groups = counting
             .await
             .map_err(|error| self.connection.store_error(&error))?;
-        Ok(by_cost(groups))
+        Ok(count_by_cost(groups))
     }
 
     async fn replace_credential(
@@ -312,14 +312,14 @@ impl Accounts for MongoStore {
     ) -> std::result::Result<bool, StoreError> {
         let account = object_id(account.as_bytes());
         let event = EventDocument::from(event);
-        // Another revocation may come first. The retry then also ends the sessions that began between the two.
+        // Another revocation may precede this one. The retry then also ends the sessions that began between the two.
         for _ in 0..REVOCATION_TRIES {
             let stored = self.run(async {
                 self.complete_steps_of(account).await?;
                 if self.find_account(doc! { "_id": account }).await?.is_none() {
                     return Ok(None);
                 }
-                // The primary's present value, since the write is compared with that.
+                // Reads from the primary, since the write is compared with its value.
                 let stored = self
                     .collections
                     .revocations

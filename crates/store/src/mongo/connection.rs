@@ -33,7 +33,7 @@ pub(super) struct Connection {
     pub(super) timeout: Duration,
     /// Name of the replica set in the URI.
     replica_set: Option<String>,
-    /// Cause of the last failed heartbeat, by server. Without servers whose last heartbeat succeeded.
+    /// Cause of the last failed heartbeat, by server. Servers whose last heartbeat succeeded are absent.
     unreachable: Arc<Mutex<Vec<(String, String)>>>,
     /// Reason why a server that answers cannot be used, by server.
     unusable: Arc<Mutex<Vec<(String, String)>>>,
@@ -50,8 +50,8 @@ impl Connection {
         }
     }
 
-    /// Sets the options that the guarantees of the store need, whatever the URI contains: acknowledged writes are durable,
-    /// and reads return what the primary knows to be on a majority of the members.
+    /// Sets the options that the guarantees of the store need, for any URI: acknowledged writes are durable, and reads return
+    /// data that the primary has confirmed to be on a majority of the members.
     pub(super) fn configure(&mut self, options: &mut ClientOptions) {
         self.replica_set.clone_from(&options.repl_set_name);
         let time_limit = options
@@ -114,8 +114,8 @@ impl Connection {
         }
     }
 
-    /// Records why a server that answers cannot be used, or that it can. The driver itself drops such a server at once if
-    /// the URI names another replica set.
+    /// Records the reason why a server that answers cannot be used, or that the server can be used. The driver itself
+    /// drops such a server at once if the URI names another replica set.
     fn record_usability(&self, server: &str, hello: &Document) {
         let mut unusable = self.unusable.lock().unwrap_or_else(PoisonError::into_inner);
         unusable.retain(|(known, _)| known != server);
@@ -134,7 +134,7 @@ impl Connection {
         (!all.is_empty()).then(|| all.join(", "))
     }
 
-    /// Error for a step that exceeded its time limit.
+    /// Returns the error for a step that exceeded its time limit.
     pub(super) fn timeout_error(&self) -> StoreError {
         let why = self
             .problems()
@@ -145,7 +145,7 @@ impl Connection {
         ))
     }
 
-    /// Error for a step that conflicted with other writes until its time limit.
+    /// Returns the error for a step that conflicted with other writes until its time limit.
     pub(super) fn contention_error(&self, conflict: &str) -> StoreError {
         StoreError::busy(format!(
             "{}: other processes wrote to the same documents for {:?} ({conflict})",
@@ -153,7 +153,7 @@ impl Connection {
         ))
     }
 
-    /// Error for a server that answers and does not accept writes.
+    /// Returns the error for a server that answers and does not accept writes.
     pub(super) fn not_primary_error(&self, hello: &Document) -> StoreError {
         let why = unusable_reason(hello, self.replica_set.as_deref()).unwrap_or_else(|| {
             "it is not the primary: name all members in the URI, without directConnection"
@@ -162,7 +162,7 @@ impl Connection {
         StoreError::unavailable(format!("{} answers, but {why}", self.shown))
     }
 
-    /// Error for a server that was standalone at the start and is now a replica set, or the reverse.
+    /// Returns the error for a server that was standalone at the start and is now a replica set, or the reverse.
     pub(super) fn topology_error(&self, was_replica_set: bool) -> StoreError {
         let (before, now) = if was_replica_set {
             ("a replica set", "a standalone server")
@@ -214,7 +214,7 @@ impl Connection {
     }
 }
 
-/// Returns why a server with this reply to `hello` cannot be used, if the reply shows it.
+/// Returns the reason why a server with this reply to `hello` cannot be used, if the reply shows it.
 fn unusable_reason(hello: &Document, replica_set: Option<&str>) -> Option<String> {
     if is_too_old(hello) {
         return Some(TOO_OLD.to_owned());

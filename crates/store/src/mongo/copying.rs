@@ -115,7 +115,7 @@ impl Copying for MongoStore {
                 &self.collections.revocations,
                 &self.collections.locks,
             ] {
-                // Without a time limit: the duration depends on the number of documents.
+                // The deletion has no time limit, since its duration depends on the number of documents.
                 let cleared = collection.delete_many(doc! {}).await;
                 cleared.map_err(|error| self.connection.store_error(&error))?;
             }

@@ -43,7 +43,7 @@ impl WriteConflict {
 ///
 /// The server may quote the document to be written, with its password hash, in the details of an error, and the driver's own
 /// `Display` and `Debug` print the details. This type prints only [`describe`], and ends the chain of sources, so that no
-/// report of an error, whatever its form, contains them.
+/// report of an error contains them, in any form.
 pub(super) struct DriverError(Error);
 
 impl DriverError {
@@ -66,7 +66,7 @@ impl fmt::Debug for DriverError {
 
 impl std::error::Error for DriverError {}
 
-/// Whether a failure is temporary, so that a later call may succeed.
+/// Returns whether a failure is temporary, so that a later call may succeed.
 pub(super) fn is_temporary(error: &Error) -> bool {
     let is_connection = matches!(
         &*error.kind,
@@ -86,24 +86,26 @@ pub(super) fn is_temporary(error: &Error) -> bool {
         || code(error).is_some_and(|code| TEMPORARY_CODES.contains(&code))
 }
 
-/// Whether a write conflicted with other writes: by the server's code, with or without a label, or by what it found.
+/// Returns whether a write conflicted with other writes: by the server's code, with or without a label, or because of the
+/// document that it found.
 pub(super) fn is_conflict(error: &Error) -> bool {
     code(error).is_some_and(|code| CONFLICT_CODES.contains(&code))
         || error.get_custom::<WriteConflict>().is_some()
 }
 
-/// Whether a transaction must be restarted: after a conflict, or if its server or connection was lost before the commit.
+/// Returns whether a transaction must be restarted: after a conflict, or if its server or connection was lost before the
+/// commit.
 pub(super) fn is_transient(error: &Error) -> bool {
     is_conflict(error) || error.contains_label(TRANSIENT_TRANSACTION_ERROR)
 }
 
-/// Whether the server reports that a transaction conflicts with others. The driver's label alone is not enough: the driver
-/// also labels lost connections.
+/// Returns whether the server reports that a transaction conflicts with others. The driver's label alone is not enough:
+/// the driver also labels lost connections.
 pub(super) fn is_server_conflict(error: &Error) -> bool {
     is_conflict(error) || (code(error).is_some() && is_transient(error))
 }
 
-/// Whether a write violated a unique index.
+/// Returns whether a write violated a unique index.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)
 }

@@ -57,7 +57,7 @@ impl MongoStore {
     }
 
     /// Adds an event of a counted kind to the line of its day. The line is inserted like every other line, so that it does not
-    /// outlive its account. LimitedCall changes an existing line and inserts none.
+    /// outlive its account. Counting changes an existing line and inserts none.
     async fn count_event(&self, event: &Event) -> Result<(), StoreError> {
         let line = EventDocument::for_day(event);
         if self.increment_line(&line, event.day()).await? {
@@ -87,7 +87,7 @@ impl MongoStore {
         self.run(async {
             let mut tried = 0;
             loop {
-                // Not by id: a line that was copied from another database has a different one.
+                // The line is not selected by id, since a line that was copied from another database has a different id.
                 let is_same_line = doc! {
                     "account": line.account,
                     "kind": &line.kind,

@@ -61,7 +61,7 @@ fn unique_index(keys: Document) -> IndexModel {
 impl MongoStore {
     fn required_indexes(&self) -> [RequiredIndex<'_>; 14] {
         let collections = &self.collections;
-        // Not unique: an existing database may contain addresses that differ only by case.
+        // This index is not unique, since an existing database may contain addresses that differ only by case.
         let spellings = IndexOptions::builder()
             .name("movie_bag_email_ignoring_case".to_owned())
             .collation(case_insensitive())
@@ -180,7 +180,7 @@ impl MongoStore {
             if find_equivalent().await?.0 {
                 continue;
             }
-            let has_collation = collation_of(&wanted.model).is_some();
+            let has_collation = read_collation(&wanted.model).is_some();
             match self.build_index(&wanted).await {
                 Ok(()) if !has_collation => {}
                 // A server without collations rejects the option, or accepts and ignores it.
@@ -210,7 +210,7 @@ impl MongoStore {
     async fn build_index(&self, wanted: &RequiredIndex<'_>) -> Result<()> {
         let collection = wanted.collection.name();
         let keys = &wanted.model.keys;
-        // By default a build waits for every voting member, so it would wait forever for one that is down.
+        // By default a build waits for every voting member, so a build would wait forever for a member that is down.
         let mut quorum = self.has_transactions.then_some(CommitQuorum::Majority);
         loop {
             match quorum {
@@ -263,7 +263,7 @@ impl MongoStore {
         let keys = &wanted.model.keys;
         let field = keys.keys().next().map_or("", String::as_str);
         if is_duplicate(error) {
-            // Without a time limit, like the build.
+            // The search has no time limit, like the build.
             return match find_duplicates(wanted.collection, field).await {
                 Ok(found) => StoreError::broken(format!(
                     "cannot create the unique index on {name}.{field}, nothing was changed: several documents have the same value: {}; change or delete all but one of each",
@@ -273,10 +273,9 @@ impl MongoStore {
             };
         }
         // An index with the same keys that is not equivalent.
-        if let Some(other) = existing
-            .iter()
-            .find(|index| index.keys == *keys && collation_of(index) == collation_of(&wanted.model))
-        {
+        if let Some(other) = existing.iter().find(|index| {
+            index.keys == *keys && read_collation(index) == read_collation(&wanted.model)
+        }) {
             let name_of_other = other
                 .options
                 .as_ref()
@@ -295,7 +294,7 @@ impl MongoStore {
     }
 }
 
-/// Whether a server permanently refuses to build an index with these options.
+/// Returns whether a server permanently refuses to build an index with these options.
 fn is_option_refused(error: &Error) -> bool {
     const OPTIONS_CONFLICT: i32 = 85;
     const KEYS_CONFLICT: i32 = 86;
@@ -326,7 +325,7 @@ fn is_unique(index: &IndexModel) -> bool {
         .is_some_and(|options| options.unique == Some(true))
 }
 
-fn collation_of(index: &IndexModel) -> Option<(String, bool)> {
+fn read_collation(index: &IndexModel) -> Option<(String, bool)> {
     let collation = index.options.as_ref()?.collation.as_ref()?;
     let ignores_case = matches!(
         collation.strength,
@@ -350,7 +349,7 @@ fn directions(index: &IndexModel) -> Vec<(String, Option<i64>)> {
         .collect()
 }
 
-/// Whether an existing index can serve as the required one.
+/// Returns whether an existing index can serve as the required one.
 fn is_equivalent(existing: &IndexModel, wanted: &IndexModel) -> bool {
     let options = existing.options.clone().unwrap_or_default();
     let expires = |index: &IndexModel| {
@@ -360,7 +359,7 @@ fn is_equivalent(existing: &IndexModel, wanted: &IndexModel) -> bool {
             .is_some_and(|options| options.expire_after.is_some())
     };
     directions(existing) == directions(wanted)
-        && collation_of(existing) == collation_of(wanted)
+        && read_collation(existing) == read_collation(wanted)
         && expires(existing) == expires(wanted)
         && options.partial_filter_expression.is_none()
         && options.hidden != Some(true)

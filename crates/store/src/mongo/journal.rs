@@ -52,7 +52,7 @@ impl JournalDocument {
         }
     }
 
-    /// Whether the process that inserted the entry may still be performing it.
+    /// Returns whether the process that inserted the entry may still be performing it.
     fn is_young(&self) -> bool {
         let age =
             ObjectId::new().timestamp().timestamp_millis() - self.id.timestamp().timestamp_millis();
@@ -110,7 +110,7 @@ impl MongoStore {
         let outcome = self.commit_step(step, next.as_ref(), last_conflict).await?;
         match (outcome, next) {
             (Outcome::Deleted(deletion), Some(next)) => {
-                // In a transaction, too: a delete outside of one would wait for each conflicting transaction in turn.
+                // The second part runs in a transaction too: a delete outside of a transaction would wait for each conflicting one in turn.
                 let rest = self.commit_step(&next.step, None, last_conflict).await?;
                 self.collections
                     .journal

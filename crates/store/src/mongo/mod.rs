@@ -143,7 +143,7 @@ impl MongoStore {
     /// Creates missing collections and indexes, and completes the steps that a process left unfinished when it died.
     async fn prepare(self) -> Result<Self, StoreError> {
         self.create_collections().await?;
-        // Without a time limit: the duration depends on the size of the collection.
+        // Index builds have no time limit, since their duration depends on the size of the collection.
         self.create_indexes().await?;
         // Last, so that the schema document implies that collections and indexes exist.
         self.record_version().await?;
@@ -258,13 +258,13 @@ fn refuse_newer(schema: Option<&Document>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a server supports transactions. The reply of a replica set member contains the name of the set; the reply of a
-/// cluster's router contains a fixed message.
+/// Returns whether a server supports transactions. The reply of a replica set member contains the name of the set; the
+/// reply of a cluster's router contains a fixed message.
 fn has_transactions(hello: &Document) -> bool {
     hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid")
 }
 
-/// Whether a server accepts writes. The driver selects only such servers, except with `directConnection`.
+/// Returns whether a server accepts writes. The driver selects only such servers, except with `directConnection`.
 fn is_primary(hello: &Document) -> bool {
     hello.get_bool("isWritablePrimary").unwrap_or_default()
 }

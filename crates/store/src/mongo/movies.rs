@@ -13,7 +13,7 @@ use super::paging::fetch_page;
 use super::steps::{Outcome, Step};
 
 impl MongoStore {
-    /// Returns why an account may not change a movie, if so.
+    /// Returns the reason why an account may not change a movie, if there is one.
     async fn refusal(&self, id: MovieId, by: AccountId) -> Result<Option<MovieChange>, StoreError> {
         Ok(match self.movie(id).await? {
             None => Some(MovieChange::NotFound),

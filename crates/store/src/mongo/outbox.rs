@@ -27,7 +27,7 @@ use super::errors::{describe, is_server_conflict};
 use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
 
-/// Matches the waiting entries of a round. Kinds that only a newer version knows are left to that version.
+/// Matches the waiting entries of a round. Kinds of a newer version are left to that version.
 fn waiting_filter(round: Round) -> Document {
     let known: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.name()).collect();
     doc! { "state": EntryState::Waiting.name(), "is_again": round == Round::Later, "kind": { "$in": known } }
@@ -63,7 +63,7 @@ enum Claim {
     Busy,
 }
 
-/// Whether the primary has committed, and a majority did not confirm it in time.
+/// Returns whether the primary has committed, and a majority did not confirm it in time.
 fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
     matches!(
         &*error.kind,
@@ -74,7 +74,7 @@ fn is_unconfirmed(error: &mongodb::error::Error) -> bool {
 impl MongoStore {
     /// Leases up to `limit` entries in one transaction, after skipping the first `skipped`. Returns `None` if another
     /// transaction claims the same ones.
-    async fn claim_some(
+    async fn claim_several(
         &self,
         round: Round,
         now: Timestamp,
@@ -124,7 +124,7 @@ impl MongoStore {
                 let _ = session.abort_transaction().await;
                 return Ok(None);
             }
-            // The primary has committed all the same.
+            // The primary has committed nevertheless.
             Err(error) if is_unconfirmed(&error) => {}
             claimed => claimed?,
         }
@@ -146,7 +146,7 @@ impl MongoStore {
                 .and_then(|entry: EntryDocument| entry.try_into())
             {
                 Ok(entry) => entries.push(entry),
-                // If this fails, too, the leased entries are returned all the same. It is retried when the lease ends.
+                // If this fails too, the leased entries are returned nevertheless. The write is retried when the lease ends.
                 Err(error) => {
                     if let Err(error) = self.give_up(id, &describe(&error)).await {
                         tracing::warn!("{}", describe(&error));
@@ -236,7 +236,7 @@ impl MongoStore {
                     let updated = updated?;
                     match session.commit_transaction().await {
                         Err(error) if is_server_conflict(&error) => return Ok(Claim::Busy),
-                        // As in `claim_some`.
+                        // The primary has committed nevertheless, as in `claim_several`.
                         Err(error) if is_unconfirmed(&error) => {}
                         committed => committed?,
                     }
@@ -345,7 +345,7 @@ impl Outbox for MongoStore {
                     // Skips the entries that others claim: a dead process may lock them for a minute.
                     let skipped = tried * limit;
                     if let Some(leased) = self
-                        .claim_some(round, now, lease, limit, skipped)
+                        .claim_several(round, now, lease, limit, skipped)
                         .await?
                         .filter(|leased| tried == 0 || !leased.is_empty())
                     {

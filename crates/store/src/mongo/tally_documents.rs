@@ -28,7 +28,7 @@ pub(super) fn tally_update(counting: LimitedCall, tally: &LimitState) -> Documen
     doc! { "$set": {
         "count": i64::from(tally.count),
         "until": date(tally.until),
-        "kept_until": date(counting.limit.kept_until(tally)),
+        "kept_until": date(counting.limit.expires_at(tally)),
     } }
 }
 

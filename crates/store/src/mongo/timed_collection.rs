@@ -149,7 +149,7 @@ impl TimedCollection {
             command.insert("maxTimeMS", i64::try_from(left.as_millis()).unwrap_or(1));
         }
         let reply = database.run_command(command).await?;
-        outcome_of(&reply)
+        read_outcome(&reply)
     }
 }
 
@@ -179,7 +179,7 @@ impl<T: DeserializeOwned + Send + Sync> TimedCollection<T> {
 
 /// Returns how many documents a write affected, or its error in the driver's form. The server reports a command as
 /// successful even if its write failed.
-fn outcome_of(reply: &Document) -> Result<u64> {
+fn read_outcome(reply: &Document) -> Result<u64> {
     let errors = reply.get_array("writeErrors").into_iter().flatten();
     if let Some(error) = errors.filter_map(Bson::as_document).next() {
         let error: WriteError = bson::deserialize_from_document(error.clone())?;

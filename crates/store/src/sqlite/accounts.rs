@@ -14,7 +14,7 @@ use movie_bag_core::ports::store::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::hash_costs::by_cost;
+use super::super::hash_costs::count_by_cost;
 use super::SqliteStore;
 use super::errors::{is_unique_violation, store_error};
 use super::history::insert_event;
@@ -214,7 +214,7 @@ impl Accounts for SqliteStore {
                     .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
                     .map_err(store_error)?;
                 let beginnings = rows.collect::<Result<Vec<(String, i64)>, _>>().map_err(store_error)?;
-                Ok(by_cost(beginnings))
+                Ok(count_by_cost(beginnings))
             })
             .await
     }

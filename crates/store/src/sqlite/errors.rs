@@ -48,12 +48,12 @@ pub(super) fn add_path(path: &Path) -> impl Fn(StoreError) -> StoreError {
     }
 }
 
-/// Whether a step failed because another row has the unique value.
+/// Returns whether a step failed because another row has the unique value.
 pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
     extended_code(error) == Some(UNIQUE)
 }
 
-/// Whether a step failed because the referenced row does not exist.
+/// Returns whether a step failed because the referenced row does not exist.
 pub(super) fn is_foreign_key_violation(error: &rusqlite::Error) -> bool {
     extended_code(error) == Some(FOREIGN_KEY)
 }

@@ -22,7 +22,7 @@ pub(super) fn insert_event(connection: &Connection, event: &Event) -> rusqlite::
     insert_event_into(connection, "history", event)
 }
 
-/// Does the same for another table with these columns.
+/// Adds a line to another table with these columns.
 pub(super) fn insert_event_into(
     connection: &Connection,
     table: &str,
@@ -43,8 +43,8 @@ pub(super) fn insert_event_into(
         .map(|_| ())
 }
 
-/// Whether to trim after this line: after one eighth of all lines, and after the first one of a process. Not after every
-/// eighth line: lines may come in a fixed pattern, and those of one account might never be among them.
+/// Returns whether to trim after this line: after one eighth of all lines, and after the first one of a process. Not
+/// after every eighth line: lines may arrive in a fixed pattern, and those of one account might never be among them.
 fn is_time_to_trim() -> bool {
     const GOLDEN_RATIO: u32 = 0x9e37_79b9;
     static LINES: AtomicU32 = AtomicU32::new(0);

@@ -46,7 +46,7 @@ pub(super) fn count_call(
                     key.0,
                     tally.count,
                     tally.until.as_millisecond(),
-                    limit.kept_until(tally).as_millisecond()
+                    limit.expires_at(tally).as_millisecond()
                 ])
             })
             .map_err(store_error)?;

@@ -77,7 +77,8 @@ async fn block<T: Send + 'static>(
         .map_err(|error| StoreError::broken(error.to_string()))?
 }
 
-/// Whether a file holds an SQLite database or anything else. A file that cannot be inspected counts: opening it reports why.
+/// Returns whether a file holds an SQLite database or anything else. A file that cannot be inspected counts: opening it
+/// reports why.
 pub fn is_file_in_use(path: &Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     match path.metadata() {

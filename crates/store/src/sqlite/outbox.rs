@@ -75,7 +75,7 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// Returns the FROM clause for the entries of a round. Kinds that only a newer version knows are left to that version.
+/// Returns the FROM clause for the entries of a round. Kinds of a newer version are left to that version.
 ///
 /// The clause names the index: the planner would read all waiting entries and sort them, which takes time in proportion to
 /// their number.
@@ -112,8 +112,8 @@ fn first_free_at(connection: &Connection, round: Round) -> Result<Option<Timesta
 
 /// Leases up to `limit` entries that the clause `from` selects. Returns the cause for those that cannot be read.
 ///
-/// Without RETURNING: for each such statement SQLite creates a table with space for 20 pages. And without a bound LIMIT:
-/// SQLite prepares the statement anew each time one is bound.
+/// The statement has no RETURNING, since SQLite creates a table with space for 20 pages for each such statement. Its LIMIT is
+/// not bound, since SQLite prepares a statement anew each time a LIMIT is bound.
 fn lease_matching(
     connection: &Connection,
     from: &str,

@@ -1,4 +1,4 @@
-//! Thread that performs all writes. SQLite allows one writer at a time anyway, and a single thread can commit all waiting
+//! Thread that performs all writes. SQLite allows only one writer at a time, and a single thread can commit all waiting
 //! steps with one flush to the disk (group commit).
 //!
 //! Each step runs in its own savepoint, so that its failure affects no other step. Its caller gets the result after the
@@ -84,7 +84,7 @@ impl Writer {
         step: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, result) = oneshot::channel();
-        // The caller may have been cancelled. The step runs all the same, and its result is dropped.
+        // The caller may have been cancelled. The step runs nevertheless, and its result is dropped.
         let step: Step = Box::new(move |connection| match connection.and_then(step) {
             Ok(value) => Some(Box::new(move |committed| {
                 drop(sender.send(committed.map(|()| value)))

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use mongodb::options::{AuthMechanism, ConnectionString, HostInfo, Tls};
 
-/// Parts of a connection string, as written. Only the parts that a test replaces change: the driver's own representation drops the
-/// percent-encoding of option values and every option that the driver does not know, and PyMongo gets the same connection string.
+/// Parts of a connection string, as written. Only the parts that a test replaces change: the driver's own representation
+/// drops the percent-encoding of option values and every option that is unknown to the driver, and PyMongo gets the same
+/// connection string.
 struct UriParts {
     scheme: String,
     /// User and password, with the `@` that ends them.
@@ -16,7 +17,7 @@ struct UriParts {
 }
 
 impl UriParts {
-    fn of(uri: &str) -> Self {
+    fn parse(uri: &str) -> Self {
         let (address, options) = uri.split_once('?').unwrap_or((uri, ""));
         let (scheme, address) = address.split_once("://").unwrap();
         let (server, database) = address.split_once('/').unwrap_or((address, ""));
@@ -85,7 +86,7 @@ fn is_scram(mechanism: &AuthMechanism) -> bool {
 /// Returns the same URI with another database.
 pub fn with_database(uri: &str, name: &str) -> String {
     let parsed = ConnectionString::parse(uri).unwrap();
-    let mut parts = UriParts::of(uri);
+    let mut parts = UriParts::parse(uri);
     parts.set_database(name, &parsed);
     parts.text()
 }
@@ -99,7 +100,7 @@ pub fn through(uri: &str, address: SocketAddr) -> Option<(String, String)> {
         HostInfo::HostIdentifiers(hosts) if !is_named => hosts.first()?.to_string(),
         _ => return None,
     };
-    let mut parts = UriParts::of(uri);
+    let mut parts = UriParts::parse(uri);
     parts.hosts = address.to_string();
     parts
         .options

@@ -114,7 +114,7 @@ fn chapter(page: &Page) -> String {
     for paragraph in explanation.to_string().split("\n\n") {
         let paragraph = paragraph.trim_end();
         let stop = if paragraph.ends_with('.') { "" } else { "." };
-        writeln!(text, "{}{stop}\n", marked(paragraph)).unwrap();
+        writeln!(text, "{}{stop}\n", mark_code(paragraph)).unwrap();
     }
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
@@ -137,7 +137,7 @@ fn chapter(page: &Page) -> String {
                 text.push_str(&prose_and_samples(notes, "text"));
             }
             Section::Json(output) => {
-                let (output, fields) = (documents_marked(output), section_of_json(path));
+                let (output, fields) = (mark_documents(output), section_of_json(path));
                 writeln!(text, "\n[Output](json.md{fields}) with `--json`: {output}.").unwrap();
             }
             Section::Settings(keys) => {
@@ -147,7 +147,7 @@ fn chapter(page: &Page) -> String {
             Section::ExitCodes(codes) => {
                 text.push_str("\n| exit code | meaning |\n| --- | --- |\n");
                 for (code, meaning) in codes {
-                    writeln!(text, "| {} | {} |", code.number(), marked(meaning)).unwrap();
+                    writeln!(text, "| {} | {} |", code.number(), mark_code(meaning)).unwrap();
                 }
             }
         }
@@ -195,14 +195,14 @@ fn section_of_json(path: &str) -> String {
     heading.map_or_else(String::new, |heading| format!("#{}", anchor(heading)))
 }
 
-/// Marks JSON documents as code, and applies [`marked`] to the text between them.
-fn documents_marked(text: &str) -> String {
+/// Marks JSON documents as code, and applies [`mark_code`] to the text between them.
+fn mark_documents(text: &str) -> String {
     let (mut rendered, mut depth, mut start) = (String::new(), 0, 0);
     for (at, c) in text.char_indices() {
         match c {
             '{' => {
                 if depth == 0 {
-                    rendered.push_str(&marked(&text[start..at]));
+                    rendered.push_str(&mark_code(&text[start..at]));
                     start = at;
                 }
                 depth += 1;
@@ -217,11 +217,11 @@ fn documents_marked(text: &str) -> String {
             _ => {}
         }
     }
-    rendered + &marked(&text[start..])
+    rendered + &mark_code(&text[start..])
 }
 
 fn summary(command: &clap::Command) -> String {
-    marked(&command.get_about().unwrap().to_string())
+    mark_code(&command.get_about().unwrap().to_string())
 }
 
 /// Returns a table of the visible arguments, or an empty string.
@@ -241,12 +241,12 @@ fn arguments(command: &clap::Command) -> String {
 
 fn row(argument: &clap::Arg) -> String {
     let short = argument.get_short().map(|short| format!("`-{short}`, "));
-    let mut meaning = marked(&argument.get_help().unwrap().to_string());
+    let mut meaning = mark_code(&argument.get_help().unwrap().to_string());
     if let Some(long) = argument.get_long_help() {
         // The first paragraph is the summary.
         let long = long.to_string();
         if let Some((_, more)) = long.split_once("\n\n") {
-            write!(meaning, ". {}", marked(&more.replace("\n\n", " "))).unwrap();
+            write!(meaning, ". {}", mark_code(&more.replace("\n\n", " "))).unwrap();
         }
     }
     if !argument.is_hide_default_value_set() && argument.get_action().takes_values() {
@@ -262,7 +262,7 @@ fn row(argument: &clap::Arg) -> String {
     if !argument.is_hide_possible_values_set() && argument.get_action().takes_values() {
         for value in argument.get_possible_values() {
             let help = value.get_help().map(StyledStr::to_string);
-            let help = help.map(|help| format!(": {}", marked(&help)));
+            let help = help.map(|help| format!(": {}", mark_code(&help)));
             write!(
                 meaning,
                 "<br>`{}`{}",
@@ -294,7 +294,7 @@ fn prose_and_samples(text: &str, language: &str) -> String {
             _ => {}
         }
         is_sample = sample.is_some();
-        let line = sample.map_or_else(|| marked(line), str::to_owned);
+        let line = sample.map_or_else(|| mark_code(line), str::to_owned);
         writeln!(rendered, "{line}").unwrap();
     }
     if is_sample {
@@ -308,7 +308,7 @@ fn cell(text: &str) -> String {
 }
 
 /// Marks options, settings and everything in double quotes as code.
-fn marked(text: &str) -> String {
+fn mark_code(text: &str) -> String {
     let mut marked = String::new();
     for (at, part) in text.split('"').enumerate() {
         if at % 2 == 1 {
@@ -381,7 +381,7 @@ fn row_of_setting(key: &Key) -> String {
         code(key.default),
         strict.unwrap_or_default(),
         key.form,
-        marked(key.meaning),
+        mark_code(key.meaning),
     )
 }
 
@@ -397,7 +397,7 @@ fn code(default: &str) -> String {
 #[test]
 fn json_documents_are_marked_as_code() {
     assert_eq!(
-        documents_marked("for each {\"a\": [{\"b\"}]}; with --all \"c\""),
+        mark_documents("for each {\"a\": [{\"b\"}]}; with --all \"c\""),
         "for each `{\"a\": [{\"b\"}]}`; with `--all` `c`"
     );
 }
@@ -405,7 +405,7 @@ fn json_documents_are_marked_as_code() {
 #[test]
 fn markdown_marks_options_settings_and_quoted_text_as_code() {
     assert_eq!(
-        marked("see \"outbox retry\"; with --json, MAIL_PORT - and _TO."),
+        mark_code("see \"outbox retry\"; with --json, MAIL_PORT - and _TO."),
         "see `outbox retry`; with `--json`, `MAIL_PORT` - and `_TO`."
     );
     assert_eq!(

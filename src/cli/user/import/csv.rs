@@ -1,6 +1,6 @@
 //! CSV (RFC 4180): values separated by commas, in double quotes if needed, with the names of the columns in the first line.
 //!
-//! The parser is `csv-core` and not `csv`, which stores a record whatever its length: after a quote that is not closed, that
+//! The parser is `csv-core` and not `csv`, which stores a record of any length: after a quote that is not closed, that
 //! would be the rest of the file.
 
 use std::io::BufRead;

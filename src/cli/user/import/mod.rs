@@ -79,7 +79,7 @@ impl Args {
     /// # Errors
     /// The extension is unknown, or the file cannot be read.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        Format::of(&self.file)?;
+        Format::from_extension(&self.file)?;
         if is_dash(&self.file) {
             return Ok(());
         }
@@ -167,7 +167,7 @@ type Lines = mpsc::Receiver<Result<Line, Failure>>;
 
 /// Reads the file on a thread of its own. Returns its size, if it is known, and its records.
 fn start_reading(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
-    let format = Format::of(&args.file)?;
+    let format = Format::from_extension(&args.file)?;
     let (size, bytes): (_, Box<dyn Read + Send>) = if is_dash(&args.file) {
         (None, Box::new(io::stdin()))
     } else {
@@ -193,7 +193,7 @@ fn start_reading(args: &Args) -> Result<(Option<u64>, Lines), Failure> {
     Ok((size, lines))
 }
 
-/// Whether an error concerns one record, so that the import continues. Exhaustive: a new error must be classified here.
+/// Returns whether an error concerns one record, so that the import continues. Exhaustive: a new error must be classified here.
 fn concerns_record(error: &AppError) -> bool {
     match error {
         AppError::InvalidEmail { .. } | AppError::WeakPassword(_) | AppError::AddressTaken(_) => {

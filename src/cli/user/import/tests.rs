@@ -25,14 +25,14 @@ fn all(mut records: impl Records) -> Result<Read, Failure> {
 }
 
 /// Reads CSV at once and also a few bytes at a time, as from a pipe.
-fn csv_of(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
+fn read_csv(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
     let whole = all(Csv::new(text.as_ref()));
     let in_pieces = all(Csv::new(BufReader::with_capacity(3, text.as_ref())));
     assert_eq!(format!("{whole:?}"), format!("{in_pieces:?}"));
     whole
 }
 
-fn json_of(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
+fn read_json_lines(text: impl AsRef<[u8]>) -> Result<Read, Failure> {
     let whole = all(JsonLines::new(text.as_ref()));
     let in_pieces = all(JsonLines::new(BufReader::with_capacity(3, text.as_ref())));
     assert_eq!(format!("{whole:?}"), format!("{in_pieces:?}"));
@@ -93,7 +93,7 @@ fn csv_of_common_programs_is_accepted() {
         ("email,password\n".to_owned(), vec![]),
         ("email,password".to_owned(), vec![]),
     ] {
-        assert_eq!(accepted_records(csv_of(&text).unwrap()), expected, "{text}");
+        assert_eq!(accepted_records(read_csv(&text).unwrap()), expected, "{text}");
     }
 }
 
@@ -122,7 +122,7 @@ fn a_file_without_account_columns_is_refused_by_its_first_line() {
             "does not name the columns",
         ),
     ] {
-        let failure = csv_of(text).unwrap_err();
+        let failure = read_csv(text).unwrap_err();
         assert_eq!(failure.exit, ExitCode::Usage, "{text:?}");
         assert!(failure.message.contains(named), "{text:?}: {failure}");
         for secret in ["horse", "hunter2"] {
@@ -133,7 +133,10 @@ fn a_file_without_account_columns_is_refused_by_its_first_line() {
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    for failure in [csv_of(&utf_16).unwrap_err(), json_of(&utf_16).unwrap_err()] {
+    for failure in [
+        read_csv(&utf_16).unwrap_err(),
+        read_json_lines(&utf_16).unwrap_err(),
+    ] {
         assert!(failure.message.contains("UTF-16") && failure.exit == ExitCode::Usage);
     }
 }
@@ -194,7 +197,7 @@ fn a_bad_line_of_csv_is_named_and_the_others_are_read() {
         let text = format!(
             "email,password,password_hash\nann@example.com,correct horse,\n{line}\ncid@example.com,correct horse,\n"
         );
-        let read = csv_of(&text).unwrap();
+        let read = read_csv(&text).unwrap();
         let (refused, taken) = refusals(&read);
         let [(number, why)] = &*refused else {
             panic!("{line:.80}: {refused:?}")
@@ -211,13 +214,13 @@ fn a_quote_that_is_not_closed_is_reported_with_the_rest_of_the_file() {
     for rest in ["more\nlines\n", "more", "\n"] {
         let text =
             format!("email,password\nann@example.com,correct horse\nbob@example.com,\"{rest}");
-        let (refused, taken) = refusals(&csv_of(&text).unwrap());
+        let (refused, taken) = refusals(&read_csv(&text).unwrap());
         assert_eq!((refused.len(), taken), (1, 1), "{rest:?}: {refused:?}");
         assert!(refused[0].1.contains("close the quote"), "{refused:?}");
     }
     // Invalid UTF-8 affects only its line.
     let text = b"email,password\nann@example.com,\xff\xfe horses\nbob@example.com,correct horse\n";
-    let (refused, taken) = refusals(&csv_of(text).unwrap());
+    let (refused, taken) = refusals(&read_csv(text).unwrap());
     assert_eq!((refused.len(), taken), (1, 1));
     assert!(refused[0].1.contains("not UTF-8"), "{refused:?}");
 }
@@ -229,13 +232,13 @@ fn json_lines_of_common_programs_are_accepted() {
          {{\"password\":\"correct \\\"horse\\\"\",\"email\":\"bob@example.com\",\"password_hash\":null}}"
     );
     assert_eq!(
-        accepted_records(json_of(text).unwrap()),
+        accepted_records(read_json_lines(text).unwrap()),
         [
             accepted(1, "ann@example.com", "hash"),
             accepted(4, "bob@example.com", "password"),
         ]
     );
-    assert!(json_of("").unwrap().is_empty());
+    assert!(read_json_lines("").unwrap().is_empty());
 }
 
 #[test]
@@ -312,7 +315,7 @@ fn a_bad_line_of_json_is_named_and_the_others_are_read() {
             format!("{{\"email\":\"{name}@example.com\",\"password\":\"correct horse\"}}\n")
         };
         let text = format!("{}{line}\n{}", good("ann"), good("cid"));
-        let (refused, taken) = refusals(&json_of(&text).unwrap());
+        let (refused, taken) = refusals(&read_json_lines(&text).unwrap());
         let [(number, why)] = &*refused else {
             panic!("{line:.80}: {refused:?}")
         };
@@ -365,7 +368,10 @@ mod fuzz {
         };
         target.run(|bytes| {
             let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-            for read in [csv_of(bytes), json_of(bytes)].into_iter().flatten() {
+            for read in [read_csv(bytes), read_json_lines(bytes)]
+                .into_iter()
+                .flatten()
+            {
                 let numbers: Vec<u64> = read.iter().map(|(number, _)| *number).collect();
                 assert!(numbers.is_sorted(), "{numbers:?}");
                 assert!(numbers.iter().all(|number| *number <= lines));

@@ -121,7 +121,7 @@ fn steps(password: &str, hash: Option<&HashParts>, work: u32) -> Vec<Step> {
     let Some(HashParts { cost, salt, digest }) = hash else {
         return vec![step(work, [0; 16], None)];
     };
-    let more = topping_up(*cost, work).map(|cost| step(cost, *salt, None));
+    let more = remaining_costs(*cost, work).map(|cost| step(cost, *salt, None));
     iter::once(step(*cost, *salt, Some(*digest)))
         .chain(more)
         .collect()
@@ -129,7 +129,7 @@ fn steps(password: &str, hash: Option<&HashParts>, work: u32) -> Vec<Step> {
 
 /// Returns the costs of the hashes that take as long as one of the cost `work` together with one of the cost `done`. Each
 /// step of the cost doubles the work, so these are all costs in between.
-fn topping_up(done: u32, work: u32) -> impl Iterator<Item = u32> {
+fn remaining_costs(done: u32, work: u32) -> impl Iterator<Item = u32> {
     done..work
 }
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_of_72_bytes_count_and_a_73rd_is_no_hash() {
+    async fn all_72_bytes_count_and_73_bytes_are_refused() {
         let longest = "x".repeat(72);
         let hash = hasher()
             .hash(&PasswordInput::new(&longest), &Sevens)
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_no_hash_can_be_made_from_fits_none() {
+    async fn a_password_that_bcrypt_cannot_hash_fits_no_hash() {
         let hash = PasswordHash::from_stored(bcrypt::hash("x".repeat(72), 4).unwrap());
         for typed in [
             "x".repeat(73),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_hash_and_none_take_the_same_work() {
+    fn verification_takes_the_same_work_with_any_hash_and_without_one() {
         let parts = |cost| HashParts {
             cost,
             salt: [1; 16],
@@ -266,12 +266,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cheaper_hash_is_topped_up_to_the_work_of_the_usual_one() {
+    fn a_cheaper_hash_takes_the_work_of_the_configured_cost() {
         let work = |cost: u32| 1_u64 << cost;
         for done in 4..=12 {
-            let more: u64 = topping_up(done, 12).map(work).sum();
+            let more: u64 = remaining_costs(done, 12).map(work).sum();
             assert_eq!(work(done) + more, work(12), "{done}");
         }
-        assert_eq!(topping_up(14, 12).count(), 0);
+        assert_eq!(remaining_costs(14, 12).count(), 0);
     }
 }

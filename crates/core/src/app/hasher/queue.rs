@@ -14,7 +14,7 @@ use crate::supervisor::fault_points;
 
 /// Number of jobs that may wait before further ones are refused.
 pub(super) const LONGEST_QUEUE: usize = 256;
-/// Number of rounds after which a thread looks for further jobs: about a millisecond.
+/// Number of rounds after which a thread checks for further jobs: about a millisecond.
 const ROUNDS_AT_ONCE: u64 = 8;
 
 /// Load of the threads that hash passwords.
@@ -110,7 +110,7 @@ impl Queue {
         let (answer, outcome) = oneshot::channel();
         let mut state = self.lock();
         if state.waiting.len() >= LONGEST_QUEUE {
-            // A caller that has gone must not cause a refusal.
+            // A job whose caller no longer waits must not cause a refusal.
             state.waiting.retain(|job| !job.answer.is_closed());
         }
         if state.waiting.len() >= LONGEST_QUEUE {
@@ -167,7 +167,7 @@ struct Worker {
 enum Phase {
     Starting,
     Working,
-    /// It is not counted any more.
+    /// The thread is not counted any more.
     Ended,
 }
 
@@ -200,7 +200,7 @@ impl Worker {
             let Some(job) = state.waiting.pop_front() else {
                 break;
             };
-            // The caller has gone.
+            // The caller no longer waits.
             if job.answer.is_closed() {
                 continue;
             }
@@ -217,7 +217,7 @@ impl Worker {
         true
     }
 
-    /// Clears the lanes of jobs whose callers have gone.
+    /// Clears the lanes of jobs whose callers no longer wait.
     fn drop_abandoned(&mut self) {
         // Backwards, so that removing a job moves none that is still to be checked.
         for place in (0..self.jobs.len()).rev() {
@@ -239,7 +239,7 @@ impl Worker {
                 .start(step.password.as_bytes(), &step.salt, step.cost);
             self.jobs.push(job);
         } else {
-            let digest = by_the_crate(step.password.as_bytes(), step.salt, step.cost);
+            let digest = reference_digest(step.password.as_bytes(), step.salt, step.cost);
             self.settle(job, digest);
         }
     }
@@ -249,7 +249,7 @@ impl Worker {
             Progress::More(job) => self.begin(job),
             Progress::Ended(answer, outcome) => {
                 self.queue.lock().running -= 1;
-                // The caller may have gone.
+                // The caller may no longer wait.
                 let _ = answer.send(outcome);
             }
         }
@@ -278,7 +278,7 @@ impl Drop for Worker {
 }
 
 /// Returns whether the lanes compute the same digests as the `bcrypt` crate, for each number of hashes. Tests cover this too.
-/// It is checked once in each process nevertheless: on a machine or with a compiler that breaks them no login would succeed,
+/// Each process checks the lanes once nevertheless: on a machine or with a compiler that breaks them no login would succeed,
 /// and the check takes only some milliseconds.
 fn are_lanes_sound() -> bool {
     static SOUND: OnceLock<bool> = OnceLock::new();
@@ -286,7 +286,7 @@ fn are_lanes_sound() -> bool {
         const CHEAPEST: u32 = 4;
         const PASSWORD: &[u8] = b"correct horse";
         // Two salts, so that swapped lanes are detected.
-        let cases = [[1; 16], [2; 16]].map(|salt| (salt, by_the_crate(PASSWORD, salt, CHEAPEST)));
+        let cases = [[1; 16], [2; 16]].map(|salt| (salt, reference_digest(PASSWORD, salt, CHEAPEST)));
         let is_sound = (1..=LANES).all(|taken| {
             let mut lanes = Lanes::new();
             for (salt, _) in cases.iter().cycle().take(taken) {
@@ -308,7 +308,7 @@ fn are_lanes_sound() -> bool {
 }
 
 /// Returns the digest of a password without a NUL by the `bcrypt` crate.
-fn by_the_crate(password: &[u8], salt: Salt, cost: u32) -> Digest {
+fn reference_digest(password: &[u8], salt: Salt, cost: u32) -> Digest {
     let ended = Zeroizing::new([password, &[0]].concat());
     let digest = bcrypt::bcrypt(cost, salt, &ended[..ended.len().min(LONGEST_BYTES)]);
     std::array::from_fn(|byte| digest[byte])
@@ -328,11 +328,11 @@ mod tests {
     }
 
     fn digest(password: &str, cost: u32) -> Digest {
-        by_the_crate(password.as_bytes(), [7; 16], cost)
+        reference_digest(password.as_bytes(), [7; 16], cost)
     }
 
     #[test]
-    fn the_lanes_are_sound() {
+    fn the_lanes_agree_with_the_bcrypt_crate() {
         assert!(are_lanes_sound());
     }
 
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_steps_are_computed_whichever_fits() {
+    async fn all_steps_are_computed_even_after_one_fits() {
         let fitting = || Step {
             expected: Some(digest("right", 4)),
             ..step("right", 4)
@@ -391,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_further_jobs() {
-        // Without a core no job is computed.
+        // A queue without cores computes no job.
         let queue = Queue::new(0);
         let waiting: Vec<_> = (0..LONGEST_QUEUE)
             .map(|_| queue.push(vec![step("waits", 4)]).unwrap())

@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::ports::error_detail::ErrorDetail;
 
 /// Error of a step. The step had no effect, except that [`StoreError::Unavailable`] may also be reported after the database
-/// has committed it: a caller that needs to know reads again.
+/// has committed it: a caller that depends on it reads again.
 ///
 /// The message of each variant is complete: the errors of the driver behind it are not needed to understand it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum StoreError {
     /// Writes of other processes conflicted with the step until its time limit. A retry may succeed.
     #[error("the database is busy: {0}")]
     Busy(#[source] ErrorDetail),
-    /// The database returned an error or data that a retry does not change. An administrator has to look.
+    /// The database returned an error or data that a retry does not change. An administrator must investigate.
     #[error("database error: {0}")]
     Broken(#[source] ErrorDetail),
 }

@@ -24,7 +24,7 @@ pub struct Inspection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
     Empty,
-    /// The next command that opens the database for writing migrates it.
+    /// The schema is older. The next command that opens the database for writing migrates it.
     Older,
     /// The schema is the required one.
     Current,

@@ -53,7 +53,7 @@ pub trait Movies {
 
     /// Returns a version that differs after each change of the movies by any process, and that may differ after other
     /// changes too. What was read after a version was taken is current as long as the version is the same. Returns `None`
-    /// if the database cannot tell faster than it can read the movies.
+    /// if reading a version is not faster than reading the movies.
     async fn movies_version(&self) -> Result<Option<MoviesVersion>, StoreError> {
         Ok(None)
     }

@@ -1,4 +1,4 @@
-//! Persistent queue of mails that are decided and not sent yet.
+//! Persistent queue of mails that are not sent yet.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -97,7 +97,7 @@ pub trait Outbox {
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Returns the numbers of waiting and dead entries, and the time of the oldest waiting one. Must be answered by an
-    /// index: the caller may ask every second.
+    /// index: the caller may call this every second.
     async fn outbox_state(&self) -> Result<OutboxState, StoreError>;
 
     /// Returns up to `limit` entries of all accounts, waiting and dead, in the order of their ids, beginning after `after`.

@@ -436,7 +436,7 @@ async fn closing_the_client_closes_all_sessions_with_quit() {
     send_concurrently(&mailer, 8).await;
     mailer.close().await;
     assert_eq!(server.commands("QUIT"), server.connections());
-    // Also a session after a refusal.
+    // A session after a refusal is closed in the same way.
     let refusing = Script::accepting()
         .replies("RCPT", "550 5.1.1 unknown\r\n")
         .start()

@@ -14,7 +14,7 @@ pub(super) struct Chunk {
 }
 
 impl Session {
-    /// The client sends the bytes of a chunk whatever the reply is (RFC 3030 2), so they are read even if it is refused.
+    /// The client sends the bytes of a chunk with any reply (RFC 3030 2), so they are read even if it is refused.
     pub(super) fn bdat(
         &mut self,
         size: u64,

@@ -19,7 +19,7 @@ impl Session {
             return Err(Reply::needs_smtputf8());
         }
         if transaction.envelope.recipients.len() >= self.setup.limits.recipients {
-            // Not counted as a bad command: a client may try all recipients and send the rest in a second message.
+            // This is not counted as a bad command: a client may try all recipients and send the rest in a second message.
             let reply = Reply::too_many_recipients(self.setup.limits.recipients);
             self.reply(reply, step);
             return Ok(());

@@ -16,7 +16,7 @@ pub(super) fn single_line(text: &str) -> String {
     truncated_line(text, MAX_LINE_BYTES)
 }
 
-/// Reports whether a text has no visible character.
+/// Returns whether a text has no visible character.
 pub(super) fn is_blank(text: &str) -> bool {
     let is_unseen = |char: char| char.is_whitespace() || char.is_control() || is_ignorable(char);
     text.chars().all(is_unseen)

@@ -57,8 +57,8 @@ async fn render_list(
     response.unwrap_or_else(|failure| failure)
 }
 
-/// `GET /view/ID`: the list and one message, which is marked as read unless a page of another site opened it. If there is no such
-/// message, the page says so.
+/// `GET /view/ID`: the list and one message, which is marked as read unless a page of another site opened it. If there is
+/// no such message, the page reports it.
 pub(crate) async fn show_message(
     State(state): State<WebState>,
     id: String,

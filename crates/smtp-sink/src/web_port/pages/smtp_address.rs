@@ -1,4 +1,4 @@
-//! Address that a page tells its reader to send messages to.
+//! SMTP address that a page shows as the destination of messages.
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};

@@ -73,7 +73,7 @@ impl Execution<'_> {
         if !self.account_exists(account).await? {
             return Ok(Outcome::Refused);
         }
-        // Access tokens are bound to the stored revocation, so any other value ends them, whatever the order of the
+        // Access tokens are bound to the stored revocation, so any other value ends them, in any order of the
         // ids. The new value replaces only the one that was read: a repeated execution must not restore a revocation,
         // and with it the sessions, that a later revocation has ended.
         let is_expected = match replaces {
@@ -132,7 +132,7 @@ impl Execution<'_> {
                 }),
             });
         }
-        // The account existed when the step entered the journal. If it is gone, another execution of this step deleted it.
+        // The account existed when the step entered the journal. If it is missing, another execution of this step deleted it.
         let rest = self.sweep(account).await?;
         Ok(Outcome::Deleted(Deletion { movies, ..rest }))
     }
@@ -143,7 +143,7 @@ impl Execution<'_> {
         let mails = self
             .delete(&self.collections.outbox, undelivered_filter(*account))
             .await?;
-        // Also those that were sent a moment ago: they contain the address of the client that requested them.
+        // Mails that were sent a moment ago are deleted too: they contain the address of the client that requested them.
         self.delete(&self.collections.outbox, of_account.clone())
             .await?;
         Ok(Deletion {

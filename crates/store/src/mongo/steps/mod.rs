@@ -1,9 +1,10 @@
 //! Steps: the changes that concern several documents.
 //!
-//! A step is performed in a transaction, or without one. In the second case it may be performed more than once, also by two
-//! processes at the same time (`journal.rs` explains why). Therefore each of its writes selects a document by id, and a step
-//! begins with a claim: the one write that decides whether the step takes effect, and that shows a repeated execution that it
-//! did. A repeated execution does not insert an account or a movie again: it might have been deleted since.
+//! A step is performed in a transaction, or without one. In the second case it may be performed more than once, also by
+//! two processes at the same time (`journal.rs` explains why). Therefore each of its writes selects a document by id, and
+//! a step begins with a claim: the one write that decides whether the step takes effect. The claim also shows to a
+//! repeated execution that the step took effect. A repeated execution does not insert an account or a movie again: it
+//! might have been deleted since.
 
 mod accounts;
 mod mails;
@@ -42,7 +43,7 @@ pub(super) enum Step {
     RevokeAccess {
         account: ObjectId,
         revocation: ObjectId,
-        /// The revocation that was stored when this one was decided, if any.
+        /// Revocation that was stored when the caller requested this one, if any.
         #[serde(default)]
         replaces: Option<ObjectId>,
         event: EventDocument,
@@ -96,12 +97,12 @@ pub(super) enum Outcome {
 }
 
 impl Step {
-    /// Whether the step inserts a document that other steps may delete.
+    /// Returns whether the step inserts a document that other steps may delete.
     pub(super) fn creates(&self) -> bool {
         matches!(self, Self::CreateAccount { .. } | Self::CreateMovie { .. })
     }
 
-    /// Whether the step adds a line to a history.
+    /// Returns whether the step adds a line to a history.
     pub(super) fn writes_history(&self) -> bool {
         matches!(
             self,

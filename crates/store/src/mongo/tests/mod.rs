@@ -388,7 +388,7 @@ async fn indexes_of_other_programs_are_accepted() {
     let Some((fresh, database)) = plain_database().await else {
         return;
     };
-    // As MongoEngine creates them.
+    // These are the indexes that MongoEngine creates.
     for (collection, field) in [("user", "email"), ("movie", "name")] {
         // The driver no longer has the option `background`; old databases contain it.
         let index = doc! { "key": { field: 1 }, "name": format!("{field}_1"), "unique": true, "background": false };
@@ -538,7 +538,7 @@ async fn malformed_documents_affect_no_other_documents() {
             "dan@example.com"
         ]
     );
-    // Also in pages that end with malformed documents.
+    // The same holds for pages that end with malformed documents.
     let first = store.accounts(None, 3).await.unwrap();
     assert_eq!(store.accounts(Some(first[2].id), 3).await.unwrap().len(), 1);
     let names: Vec<String> = store

@@ -8,18 +8,18 @@ use std::thread;
 
 use mongodb::bson::Document;
 
-/// Decides about a command. It may block: the command is held for as long.
+/// Decides about a command. The decision may block: the command is held until then.
 type OnCommand = dyn Fn(&Document) -> Verdict + Send + Sync;
 /// Changes a reply of the server.
 type OnReply = dyn Fn(&mut Document) + Send + Sync;
 
 /// Treatment of a command.
 pub(super) enum Verdict {
-    /// It is passed on as it came.
+    /// The command is passed on unchanged.
     Pass,
-    /// It is passed on in this form.
+    /// The command is replaced by this one.
     Instead(Document),
-    /// It is answered in the server's place.
+    /// The proxy answers in place of the server.
     Answer(Document),
 }
 
@@ -55,7 +55,7 @@ impl MongoProxy {
         Self { port }
     }
 
-    /// The port that it listens on.
+    /// Returns the port of the proxy.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -65,9 +65,9 @@ const OP_REPLY: i32 = 1;
 const OP_QUERY: i32 = 2004;
 const OP_MSG: i32 = 2013;
 const HEADER: usize = 16;
-/// In an `OP_REPLY`: header, flags, cursor, position and count.
+/// Length of header, flags, cursor, position and count in an `OP_REPLY`.
 const BEFORE_REPLY: usize = HEADER + 20;
-/// In an `OP_MSG`: header, flags and the kind of the first section.
+/// Length of header, flags and the kind of the first section in an `OP_MSG`.
 const BEFORE_BODY: usize = HEADER + 5;
 
 fn number(bytes: &[u8], at: usize) -> i32 {
@@ -85,7 +85,7 @@ fn read_message(from: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 /// Returns the position behind a text that ends with a zero byte.
-fn behind_text(message: &[u8], at: usize) -> usize {
+fn skip_text(message: &[u8], at: usize) -> usize {
     at + message[at..].iter().position(|byte| *byte == 0).unwrap() + 1
 }
 
@@ -93,13 +93,13 @@ fn behind_text(message: &[u8], at: usize) -> usize {
 fn command(message: &[u8]) -> Option<Document> {
     let decode = |mut bytes: &[u8]| Document::from_reader(&mut bytes).ok();
     match number(message, 12) {
-        OP_QUERY => decode(&message[behind_text(message, HEADER + 4) + 8..]),
+        OP_QUERY => decode(&message[skip_text(message, HEADER + 4) + 8..]),
         OP_MSG => {
             let mut command = decode(&message[BEFORE_BODY..])?;
             let mut at = BEFORE_BODY + number(message, BEFORE_BODY) as usize;
             while at < message.len() && message[at] == 1 {
                 let end = at + 1 + number(message, at + 1) as usize;
-                let first = behind_text(message, at + 5);
+                let first = skip_text(message, at + 5);
                 let name = String::from_utf8_lossy(&message[at + 5..first - 1]).into_owned();
                 let (mut documents, mut next) = (Vec::new(), first);
                 while next < end {
@@ -115,8 +115,8 @@ fn command(message: &[u8]) -> Option<Document> {
     }
 }
 
-/// Makes a message of this head, whose length is corrected, and a document.
-fn with_document(head: &[u8], document: &Document) -> Vec<u8> {
+/// Builds a message from this head, whose length is corrected, and a document.
+fn build_message(head: &[u8], document: &Document) -> Vec<u8> {
     let mut message = head.to_vec();
     document.to_writer(&mut message).unwrap();
     let length = i32::try_from(message.len()).unwrap();
@@ -124,8 +124,8 @@ fn with_document(head: &[u8], document: &Document) -> Vec<u8> {
     message
 }
 
-/// Makes the reply to a command in the form in which the command came.
-fn reply_to(message: &[u8], document: &Document) -> Vec<u8> {
+/// Builds the reply to a command in the form of the command.
+fn build_reply(message: &[u8], document: &Document) -> Vec<u8> {
     let request = &message[4..8];
     let mut head = vec![0; 8];
     head.extend_from_slice(request);
@@ -137,7 +137,7 @@ fn reply_to(message: &[u8], document: &Document) -> Vec<u8> {
         head.extend_from_slice(&OP_MSG.to_le_bytes());
         head.extend_from_slice(&[0; 5]);
     }
-    with_document(&head, document)
+    build_message(&head, document)
 }
 
 fn pass_commands(
@@ -153,10 +153,10 @@ fn pass_commands(
             Verdict::Instead(command) => {
                 let mut head = message[..HEADER].to_vec();
                 head.extend_from_slice(&[0; BEFORE_BODY - HEADER]);
-                server.write_all(&with_document(&head, &command))
+                server.write_all(&build_message(&head, &command))
             }
             Verdict::Answer(answer) => {
-                let answer = reply_to(&message, &answer);
+                let answer = build_reply(&message, &answer);
                 to_client.lock().unwrap().write_all(&answer)
             }
         };
@@ -177,7 +177,7 @@ fn pass_replies(mut server: TcpStream, to_client: &Mutex<TcpStream>, on_reply: &
         let message = match reply {
             Ok(mut reply) => {
                 on_reply(&mut reply);
-                with_document(&message[..start], &reply)
+                build_message(&message[..start], &reply)
             }
             Err(_) => message,
         };

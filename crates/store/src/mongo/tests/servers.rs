@@ -46,7 +46,7 @@ async fn refusal(
 }
 
 fn not_initiated(hello: &mut Document) {
-    // As mongod answers when started with --replSet alone.
+    // This is the answer of mongod when it was started with --replSet alone.
     for (field, value) in [
         ("ismaster", false),
         ("isWritablePrimary", false),
@@ -248,7 +248,7 @@ async fn a_server_without_a_commit_quorum_builds_its_indexes() {
     assert!(store.check_indexes().await.unwrap().1.is_empty());
 }
 
-/// Leases whose commit a majority did not confirm in time take effect all the same: the worker must see them.
+/// Leases whose commit a majority did not confirm in time take effect nevertheless: the worker must see them.
 #[tokio::test]
 async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary() {
     let Some(faulty) = FaultyServer::start(Topology::ReplicaSet).await else {
@@ -263,7 +263,7 @@ async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary() {
         queue(&any, &entry(number, 1, 0)).await;
         recording.clear();
         faulty.fail(doc! { "times": 1 }, unconfirmed.clone()).await;
-        // With both forms of leasing.
+        // Both forms of leasing are tested.
         let careful = if number == 1 { 0 } else { 1 };
         store.careful_leases.store(careful, Ordering::Relaxed);
         let leased = store.lease_due(Round::First, at(1), lease(7, 16), 5);

@@ -331,7 +331,7 @@ async fn nothing_is_written_for_a_deleted_account() {
     }
 }
 
-/// Otherwise the confirmation of the first change would be lost.
+/// If the first change were not completed, its confirmation would be lost.
 #[tokio::test]
 async fn a_change_completes_the_unfinished_change_before_it() {
     let Some(faulty) = FaultyServer::start(Topology::Standalone).await else {

@@ -220,7 +220,7 @@ fn each_document_keeps_its_format() {
     let expected = doc! { "$set": {
         "count": 2_i64,
         "until": second(5),
-        "kept_until": date(Limit::Login.kept_until(&tally)),
+        "kept_until": date(Limit::Login.expires_at(&tally)),
     } };
     assert_eq!(tally_update(call, &tally), expected);
 }
