@@ -230,7 +230,9 @@ fn watchdog_notifications_continue_while_a_task_is_restarted() {
         .env("WATCHDOG_USEC", "200000")
         .env("MOVIE_BAG_TEST_FAULTS", &faults);
     let mut server = Server::start_command(command);
-    std::fs::write(faults.join("history"), "panic always").unwrap();
+    // Renamed, so that the server does not read it half-written.
+    let fault = home.write("fault", "panic always");
+    std::fs::rename(fault, faults.join("history")).unwrap();
     let failures = || {
         server
             .stderr()
