@@ -162,7 +162,7 @@ impl Sink {
         self.started.inbox.messages()
     }
 
-    /// Deletes all stored messages.
+    /// Deletes all stored messages, also those in the Maildir of [`SinkBuilder::store`].
     pub fn clear(&self) {
         self.started.inbox.clear();
     }
