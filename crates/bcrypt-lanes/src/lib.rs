@@ -105,7 +105,8 @@ impl Lane {
 
 /// Up to [`LANES`] hashes that are computed together.
 ///
-/// Everything derived from a password is overwritten when its hash is removed or the lanes are dropped.
+/// The state of a lane, which contains the password and everything derived from it, is overwritten when its hash is removed or
+/// the lanes are dropped. Copies in registers and on the stack are not.
 pub struct Lanes {
     lanes: Box<[Lane; LANES]>,
     /// Number of lanes in use; they are the first ones.
@@ -140,11 +141,13 @@ impl Lanes {
     /// Starts a hash at the index [`Lanes::len`].
     ///
     /// `cost` is the base-2 logarithm of the number of rounds; bcrypt's format allows 4 to 31. bcrypt uses the first 72 bytes
-    /// of the password, and of a shorter one also the end.
+    /// of the password, and of a shorter one also the end. The end is a NUL that is added here. A NUL inside a password is used
+    /// like any other byte, whereas implementations in C end the password there.
     ///
     /// # Panics
     /// If all lanes are in use, or if `cost` is over 31.
     pub fn start(&mut self, password: &[u8], salt: &Salt, cost: u32) {
+        assert!(self.len < LANES, "all lanes are in use");
         assert!(cost <= 31, "bcrypt has costs up to 31");
         let lane = &mut self.lanes[self.len];
         self.len += 1;

@@ -118,54 +118,60 @@ impl SinkBuilder {
         self
     }
 
-    /// Stores the messages in this Maildir too. Messages that are in it at the start are in the inbox again. One sink at a time
-    /// can use a folder.
+    /// Stores the messages in this Maildir too. Messages that are in it at the start are in the inbox again, as far as the limits
+    /// permit. One sink at a time can use a folder.
+    ///
+    /// The sink owns the folder, so use one that no other program needs. A message that the inbox drops because of a limit, and
+    /// one that [`Sink::clear`], the web inbox or its API deletes, is deleted from the folder too, also if another program wrote it.
     pub fn store(mut self, folder: impl Into<PathBuf>) -> SinkBuilder {
         self.settings.store = Some(folder.into());
         self
     }
 
-    /// Sets the maximum number of stored messages, at least 1; the oldest are dropped. The default is 10,000.
+    /// Sets the maximum number of stored messages; the oldest are dropped. 0 is the same as 1. The default is 10,000.
     pub fn max_messages(mut self, messages: usize) -> SinkBuilder {
         self.settings.max_messages = messages;
         self
     }
 
-    /// Sets the maximum size of the stored messages and of those being received, in bytes; the oldest are dropped. The default
-    /// is 512 MiB.
+    /// Sets the maximum size of the stored messages and of those being received, in bytes; the oldest are dropped. It also
+    /// limits the size of a message, see [`SinkBuilder::max_size`]. With 0 every message is refused. The default is 512 MiB.
     pub fn max_memory(mut self, bytes: u64) -> SinkBuilder {
         self.settings.max_memory = bytes;
         self
     }
 
-    /// Sets the maximum size of a message, in bytes. A larger one is refused with 552. The default is 50 MiB.
+    /// Sets the maximum size of a message, in bytes. The limit in effect is the smaller one of this and
+    /// [`SinkBuilder::max_memory`], of which a stored message needs at least 2 KiB more than its size. A larger message is refused with
+    /// 552. With 0 every message is refused. The default is 50 MiB.
     pub fn max_size(mut self, bytes: u64) -> SinkBuilder {
         self.settings.max_size = bytes;
         self
     }
 
     /// Sets the maximum number of recipients of a message. Further ones are refused with 452, which asks the client to send the
-    /// message to them again. The default is 2,000.
+    /// message to them again. With 0 every recipient is refused. The default is 2,000.
     pub fn max_recipients(mut self, recipients: usize) -> SinkBuilder {
         self.settings.max_recipients = recipients;
         self
     }
 
     /// Sets the maximum number of SMTP sessions at once. For a further one, a session that has sent no message for a second is
-    /// closed; if there is none, the client is refused with 421. The default is 2,000.
+    /// closed; if there is none, the client is refused with 421. 0 is the same as 1. The default is 2,000.
     pub fn max_sessions(mut self, sessions: usize) -> SinkBuilder {
         self.settings.max_sessions = sessions;
         self
     }
 
     /// Sets the maximum number of connections of the web port at once. For a further one, the connection that has kept the
-    /// server waiting for longest is closed. The default is 512.
+    /// server waiting for longest is closed. 0 is the same as 1. The default is 512.
     pub fn max_web_connections(mut self, connections: usize) -> SinkBuilder {
         self.settings.max_web_connections = connections;
         self
     }
 
-    /// Sets the time after which an idle session is ended with 421. The default is five minutes, as in RFC 5321 4.5.3.2.7.
+    /// Sets the time after which an idle session is ended with 421. With 0 a session ends as soon as it waits for the
+    /// client. The default is five minutes, as in RFC 5321 4.5.3.2.7.
     pub fn idle_timeout(mut self, time: Duration) -> SinkBuilder {
         self.settings.idle_timeout = time;
         self

@@ -11,6 +11,7 @@ mod guard;
 mod mailbox;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -70,8 +71,8 @@ pub struct Content {
     pub attachments: Vec<Attachment>,
 }
 
-/// Part that can be downloaded as a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Part that can be downloaded as a file. `Debug` shows the number of its bytes in place of them.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attachment {
     /// Number among the message's parts, such as `2.1`.
@@ -86,6 +87,19 @@ pub struct Attachment {
     pub content_id: String,
     /// Decoded bytes; shared with the message if the part has no transfer encoding.
     pub bytes: Bytes,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("part_id", &self.part_id)
+            .field("file_name", &self.file_name)
+            .field("content_type", &self.content_type)
+            .field("charset", &self.charset)
+            .field("content_id", &self.content_id)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .finish()
+    }
 }
 
 /// Derives text, HTML and attachments.

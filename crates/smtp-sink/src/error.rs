@@ -15,6 +15,7 @@ use crate::net;
 pub enum SinkError {
     /// An address is not available.
     #[error("cannot listen for {port} on {address}: {why}", why = describe(source))]
+    #[non_exhaustive]
     Bind {
         /// The port that is not available.
         port: Port,
@@ -25,6 +26,7 @@ pub enum SinkError {
     },
     /// The certificate or its key is not usable.
     #[error("cannot use {file}: {source}", file = file.display())]
+    #[non_exhaustive]
     Certificate {
         /// The PEM file in the settings.
         file: PathBuf,
@@ -36,6 +38,7 @@ pub enum SinkError {
     IssueCertificate(#[source] Box<dyn StdError + Send + Sync>),
     /// The authority of the certificate cannot be written.
     #[error("cannot write the certificate authority to {file}: {why}", file = file.display(), why = describe(source))]
+    #[non_exhaustive]
     CaOut {
         /// The file in the settings.
         file: PathBuf,
@@ -44,6 +47,7 @@ pub enum SinkError {
     },
     /// The Maildir cannot be opened.
     #[error("cannot store messages in {folder}: {why}", folder = folder.display(), why = describe(source))]
+    #[non_exhaustive]
     Store {
         /// The folder in the settings.
         folder: PathBuf,
@@ -64,6 +68,7 @@ fn describe(error: &io::Error) -> String {
 
 /// Ports of a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Port {
     /// [`SinkBuilder::listen`](crate::SinkBuilder::listen).
     Smtp,

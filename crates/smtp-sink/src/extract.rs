@@ -21,7 +21,7 @@ pub struct Extracted {
     pub links: Vec<String>,
     /// Secrets in links that reset, verify, confirm, invite or log in, and JWTs anywhere.
     pub tokens: Vec<String>,
-    /// JWTs in reset links: the tokens that `movie-bag reset --token` accepts.
+    /// JWTs in links whose path ends with `/reset/` and the JWT.
     pub reset_tokens: Vec<String>,
     /// One-time codes.
     pub codes: Vec<String>,

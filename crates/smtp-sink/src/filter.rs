@@ -45,14 +45,16 @@ impl Filter {
         }
     }
 
-    /// Selects messages with this address as a recipient: of the SMTP transaction, or in To, Cc or Bcc. Case is ignored.
+    /// Selects messages with this address as a recipient: of the SMTP transaction, or in To, Cc or Bcc. Case is ignored. Of
+    /// `Ann <ann@example.com>`, only the address in angle brackets counts. Spaces around the address are ignored.
     pub fn to(address: impl Into<String>) -> Filter {
-        Filter::of(Condition::To(address.into()))
+        Filter::of(Condition::To(bare_address(&address.into())))
     }
 
     /// Selects messages with this address as the sender: of the SMTP transaction, or in From. Case is ignored.
+    /// Accepts the same forms of an address as [`Filter::to`].
     pub fn from(address: impl Into<String>) -> Filter {
-        Filter::of(Condition::From(address.into()))
+        Filter::of(Condition::From(bare_address(&address.into())))
     }
 
     /// Selects messages with this text in the decoded subject. Case is ignored.
@@ -71,8 +73,10 @@ impl Filter {
         Ok(Filter::of(Condition::Search(text, query)))
     }
 
-    /// Selects messages for which `condition` returns true. Each message that is considered is parsed for it. A panic of
-    /// `condition` continues in the caller of [`Sink::wait_for`](crate::Sink::wait_for).
+    /// Selects messages for which `condition` returns true. Each message that is considered is parsed for it.
+    ///
+    /// [`Sink::wait_for`](crate::Sink::wait_for) calls `condition` on a thread for blocking work, where it delays no session. A
+    /// panic of `condition` continues in the caller.
     pub fn matching(condition: impl Fn(&Message) -> bool + Send + Sync + 'static) -> Filter {
         Filter::of(Condition::Matching(Arc::new(condition)))
     }
@@ -105,10 +109,25 @@ impl Filter {
             .all(|condition| condition.holds_for(message))
     }
 
+    /// Returns the id of [`Filter::after`].
+    pub(crate) fn after_id(&self) -> Option<&MessageId> {
+        self.after.as_ref()
+    }
+
     /// Returns whether this message is the one of [`Filter::after`].
     pub(crate) fn starts_after(&self, message: &ReceivedMessage) -> bool {
         self.after.as_ref() == Some(&message.id)
     }
+}
+
+/// Returns the address in the last angle brackets, or all of a text without them, without spaces around it.
+fn bare_address(text: &str) -> String {
+    let text = text.trim();
+    let bracketed = text
+        .strip_suffix('>')
+        .and_then(|text| text.rsplit_once('<'));
+    let address = bracketed.map_or(text, |(_, address)| address);
+    address.trim().to_owned()
 }
 
 impl Condition {
@@ -164,16 +183,18 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// Error of a wait for a message.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// Error of a wait for a message. Its `Debug` is its text, so that `unwrap` in a test shows the messages that arrived.
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WaitError {
     /// No message was selected in time.
-    #[error("no message{} within {timeout:?}; {}", with_space(filter), arrivals(arrived, *rejected))]
+    #[error("no message{} within {timeout:?}; {}", with_space(filter), arrivals(arrived, after.is_some(), *rejected))]
     #[non_exhaustive]
     Timeout {
         /// The filter, as text.
         filter: String,
+        /// Message of [`Filter::after`], if any.
+        after: Option<MessageId>,
         /// Time for which the sink waited.
         timeout: Duration,
         /// Stored messages that the filter did not select, newest first, each as a line of text. Those before
@@ -187,6 +208,12 @@ pub enum WaitError {
     Stopped,
 }
 
+impl fmt::Debug for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Maximum number of messages that the text of an error lists.
 const MAX_LISTED: usize = 20;
 
@@ -197,8 +224,9 @@ fn with_space(filter: &str) -> String {
     }
 }
 
-fn arrivals(arrived: &[String], rejected: u64) -> String {
+fn arrivals(arrived: &[String], is_after: bool, rejected: u64) -> String {
     let mut text = match arrived.len() {
+        0 if is_after => "no later message arrived".to_owned(),
         0 => "no message arrived".to_owned(),
         1 => "one message arrived:".to_owned(),
         count => format!("{count} messages arrived:"),
@@ -232,6 +260,9 @@ mod tests {
         for filter in [
             Filter::any(),
             Filter::to("ANN@example.com"),
+            Filter::to(" ann@example.com\n"),
+            Filter::to("\"A. <Ann>\" <ann@example.com>"),
+            Filter::from("Shop < shop@example.com >"),
             Filter::to("hidden@example.com"),
             Filter::from("shop@Example.com"),
             Filter::from("bounce@example.com"),
@@ -260,6 +291,7 @@ mod tests {
         let error = |arrived: usize, rejected| {
             let error = WaitError::Timeout {
                 filter: Filter::to("ann@example.com").to_string(),
+                after: None,
                 timeout: Duration::from_secs(5),
                 arrived: (0..arrived)
                     .map(|number| format!("line {number}"))
@@ -275,6 +307,17 @@ mod tests {
         assert_eq!(
             error(1, 2),
             "no message to ann@example.com within 5s; one message arrived:\n  line 0\nmessages refused: 2"
+        );
+        let later = WaitError::Timeout {
+            filter: String::new(),
+            after: Some(MessageId("1".to_owned())),
+            timeout: Duration::from_secs(5),
+            arrived: Vec::new(),
+            rejected: 0,
+        };
+        assert_eq!(
+            format!("{later:?}"),
+            "no message within 5s; no later message arrived"
         );
         assert!(error(25, 0).ends_with("\n  line 19\n  and 5 more"));
     }

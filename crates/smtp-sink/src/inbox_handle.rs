@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::future::pending;
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::filter::{Filter, WaitError};
 use crate::inbox::{Event, Inbox, Selection, Summary};
@@ -64,7 +68,9 @@ impl InboxHandle {
     }
 
     /// Returns the newest message that the filter selects. If there is none, waits without a limit for the first one to arrive.
-    /// Runs on any executor.
+    ///
+    /// Runs on any executor, and parses messages on the thread that polls it. The future does not end when the sink stops: a
+    /// program that stops the sink drops the future.
     pub async fn wait_for(&self, filter: &Filter) -> Message {
         // Before the search, so that no message arrives between the two unnoticed.
         let mut events = self.inbox.subscribe();
@@ -74,44 +80,103 @@ impl InboxHandle {
                 return Message::from(&*found);
             }
             drop(considered);
-            loop {
-                match events.recv().await {
-                    Ok(Event::New(arrival)) => {
-                        let stored = self.get(&arrival.id);
-                        if let Some(found) = stored.filter(|stored| filter.matches(stored)) {
-                            return Message::from(&*found);
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => pending().await,
+            while let Some(arrival) = next_arrival(&mut events).await {
+                let stored = self.get(&arrival);
+                if let Some(found) = stored.filter(|stored| filter.matches(stored)) {
+                    return Message::from(&*found);
                 }
             }
         }
     }
 
-    /// Does the same as [`InboxHandle::wait_for`], with a time limit. Needs a Tokio runtime with time.
+    /// Does the same as [`InboxHandle::wait_for`], with a time limit for the arrival. Messages that are stored at the call are
+    /// considered even if the time limit is zero, and a message that has arrived is parsed to the end.
+    ///
+    /// Needs a Tokio runtime with time. Parses messages on its threads for blocking work, since a large message would delay the
+    /// sessions and time limits of the sink, whose runtime has one thread.
     pub(crate) async fn wait_within(
         self,
         filter: Filter,
         time: Duration,
     ) -> Result<Message, WaitError> {
-        let found = timeout(time, self.wait_for(&filter)).await;
-        found.map_err(|_| WaitError::Timeout {
+        let filter = Arc::new(filter);
+        let mut time_limit = pin!(sleep(time));
+        let mut events = self.inbox.subscribe();
+        loop {
+            let considered = self.considered(&filter).collect();
+            if let Some(found) = find_message(&filter, considered).await? {
+                return Ok(found);
+            }
+            loop {
+                let arrival = tokio::select! {
+                    biased;
+                    () = &mut time_limit => return Err(self.timeout_error(filter, time).await),
+                    arrival = next_arrival(&mut events) => arrival,
+                };
+                let Some(id) = arrival else { break };
+                let stored = Vec::from_iter(self.get(&id));
+                if let Some(found) = find_message(&filter, stored).await? {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    async fn timeout_error(self, filter: Arc<Filter>, timeout: Duration) -> WaitError {
+        let error = run_blocking(move || WaitError::Timeout {
             filter: filter.to_string(),
-            timeout: time,
+            after: filter.after_id().cloned(),
+            timeout,
             arrived: self
                 .considered(&filter)
                 .map(|one| describe_in_line(&one))
                 .collect(),
             rejected: self.summary().rejected,
-        })
+        });
+        error.await.unwrap_or_else(|stopped| stopped)
     }
 
     /// Returns the messages that [`Filter::after`] admits, newest first.
     fn considered(&self, filter: &Filter) -> impl Iterator<Item = Arc<ReceivedMessage>> {
         let newest_first = self.inbox.list(0, 0, None).into_iter();
         newest_first.take_while(|stored| !filter.starts_after(stored))
+    }
+}
+
+/// Returns the id of the next message that arrives; `None` after missed events.
+async fn next_arrival(events: &mut Receiver<Event>) -> Option<MessageId> {
+    loop {
+        match events.recv().await {
+            Ok(Event::New(arrival)) => return Some(arrival.id),
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return None,
+            Err(RecvError::Closed) => pending().await,
+        }
+    }
+}
+
+/// Returns the first of these messages that the filter selects, parsed.
+async fn find_message(
+    filter: &Arc<Filter>,
+    candidates: Vec<Arc<ReceivedMessage>>,
+) -> Result<Option<Message>, WaitError> {
+    let filter = Arc::clone(filter);
+    run_blocking(move || {
+        let mut candidates = candidates.into_iter();
+        let found = candidates.find(|stored| filter.matches(stored));
+        found.map(|stored| Message::from(&*stored))
+    })
+    .await
+}
+
+/// Runs a function on a thread for blocking work. Its panic continues in the caller.
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, WaitError> {
+    match spawn_blocking(work).await {
+        Ok(result) => Ok(result),
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => Err(WaitError::Stopped),
     }
 }
 

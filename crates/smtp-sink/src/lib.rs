@@ -114,9 +114,5 @@ pub use session::{Envelope, MessageId, Received, Recipient, Transcript, Warning}
 pub use settings::SinkSettings;
 pub use sink::Sink;
 
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
-
 #[cfg(test)]
 mod tests;

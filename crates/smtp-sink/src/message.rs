@@ -1,5 +1,6 @@
 //! Parsed message, for programs that check what was sent.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -13,11 +14,14 @@ use crate::session::{Envelope, MessageId};
 /// Maximum number of header fields that are returned. Each takes many times the memory of a tiny field.
 const MAX_FIELDS: usize = 10_000;
 
+/// Maximum length of a text that `Debug` shows, in bytes.
+const MAX_DEBUG_TEXT: usize = 200;
+
 /// Parsed message. Texts are decoded; the bytes are in [`Message::source`].
 ///
 /// A defect of the message is never an error. What cannot be parsed is empty or shown as it is, and listed in
-/// [`Message::warnings`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// [`Message::warnings`]. `Debug` shows the length of a long text and of bytes in place of their content.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
     /// Id in the inbox, unique for each stored message. It is not the header Message-ID.
@@ -59,6 +63,45 @@ pub struct Message {
     /// Bytes as the client sent them, with dot-stuffing undone (RFC 5321 4.5.2).
     pub source: Bytes,
     main_link: Option<String>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id.0)
+            .field("received_at", &self.received_at)
+            .field("envelope", &self.envelope)
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .field("cc", &self.cc)
+            .field("bcc", &self.bcc)
+            .field("reply_to", &self.reply_to)
+            .field("subject", &Abbreviated(&self.subject))
+            .field("text", &Abbreviated(&self.text))
+            .field("html", &Abbreviated(&self.html))
+            .field("links", &self.links)
+            .field("tokens", &self.tokens)
+            .field("codes", &self.codes)
+            .field("attachments", &self.attachments)
+            .field("inline", &self.inline)
+            .field("headers", &format_args!("{} fields", self.headers.len()))
+            .field("warnings", &self.warnings)
+            .field("source", &format_args!("{} bytes", self.source.len()))
+            .finish()
+    }
+}
+
+/// Text in the output of `Debug`: a long one is replaced by its length.
+struct Abbreviated<'a>(&'a str);
+
+impl fmt::Debug for Abbreviated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() <= MAX_DEBUG_TEXT {
+            fmt::Debug::fmt(self.0, f)
+        } else {
+            write!(f, "{} bytes", self.0.len())
+        }
+    }
 }
 
 impl Message {

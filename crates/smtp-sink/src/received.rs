@@ -1,6 +1,7 @@
 //! Stored message: its bytes, which never change, its envelope, and the marks that users set.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -26,7 +27,7 @@ const MAX_CACHED_DIGEST: usize = 1024;
 const STRING: usize = 48;
 
 /// Message as it is stored: its bytes, its envelope and the time of its arrival. [`Message`](crate::Message) is its parsed form.
-#[derive(Debug)]
+/// `Debug` shows the number of its bytes in place of them.
 #[non_exhaustive]
 pub struct ReceivedMessage {
     /// 22 characters of `[0-9A-Za-z]`.
@@ -45,6 +46,19 @@ pub struct ReceivedMessage {
     digest: OnceLock<Box<Digest>>,
     /// Returned when the message is dropped, so that a deleted message counts for as long as a response reads it.
     charge: OnceLock<Charge>,
+}
+
+impl fmt::Debug for ReceivedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedMessage")
+            .field("id", &self.id.0)
+            .field("received_at", &self.received_at)
+            .field("source", &format_args!("{} bytes", self.source.len()))
+            .field("envelope", &self.envelope)
+            .field("is_read", &self.is_read())
+            .field("tags", &self.tags())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Properties of the SMTP session that a message arrived in.

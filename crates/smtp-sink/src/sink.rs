@@ -109,7 +109,8 @@ impl Sink {
     /// first one to arrive.
     ///
     /// [`Filter::after`] leaves out messages that a test has seen. The timeout uses real time, even if a test has paused the
-    /// time of its runtime. A dropped future waits no longer.
+    /// time of its runtime. It limits the wait for an arrival: stored messages are considered even if it is zero, and a message
+    /// that has arrived is parsed to the end. A dropped future waits no longer.
     ///
     /// # Errors
     /// [`WaitError::Timeout`] after `timeout`; its text lists the messages that arrived. [`WaitError::Stopped`] if the sink has
@@ -161,7 +162,7 @@ impl Sink {
         self.started.inbox.messages()
     }
 
-    /// Deletes all stored messages.
+    /// Deletes all stored messages, also those in the Maildir of [`SinkBuilder::store`].
     pub fn clear(&self) {
         self.started.inbox.clear();
     }

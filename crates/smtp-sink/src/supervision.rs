@@ -54,11 +54,22 @@ pub trait TaskSupervisor: Send + Sync {
 /// Error for a task that failed and was not restarted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("task {task} failed: {cause}")]
+#[non_exhaustive]
 pub struct TaskFailed {
     /// Name of the task.
     pub task: &'static str,
     /// Cause of the failure.
     pub cause: String,
+}
+
+impl TaskFailed {
+    /// Returns the error that a [`TaskSupervisor`] reports.
+    pub fn new(task: &'static str, cause: impl Into<String>) -> TaskFailed {
+        TaskFailed {
+            task,
+            cause: cause.into(),
+        }
+    }
 }
 
 /// Runs each task once. A failure is logged and ends the sink, since a sink that receives nothing could not be

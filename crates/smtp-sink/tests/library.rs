@@ -6,13 +6,13 @@ use std::future::Future;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::pin;
-use std::sync::{Arc, LazyLock, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use lettre::message::header::ContentType;
-use lettre::message::{Attachment, MultiPart};
+use lettre::message::{Attachment, MultiPart, SinglePart};
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message as Mail, SmtpTransport, Tokio1Executor,
@@ -160,6 +160,89 @@ async fn a_timeout_lists_the_messages_that_arrived() {
     assert_eq!(
         error.to_string(),
         "no message to ann@example.com within 1ms; one message arrived:\n  to bob@example.com from shop@example.com: \"Hi\""
+    );
+}
+
+#[tokio::test]
+#[should_panic(expected = "\n  to bob@example.com from shop@example.com: \"Hi\"")]
+async fn the_panic_of_unwrap_lists_the_messages_that_arrived() {
+    let sink = Sink::builder().start().await.unwrap();
+    let client = client(sink.smtp_addr());
+    client.send(mail("bob@example.com", "Hi")).await.unwrap();
+    let waited = sink.wait_for(Filter::to("ann@example.com"), SHORT).await;
+    waited.unwrap();
+}
+
+#[tokio::test]
+async fn a_stored_message_is_found_without_waiting() {
+    let sink = Sink::builder().start().await.unwrap();
+    let client = client(sink.smtp_addr());
+    client.send(mail("ann@example.com", "Hi")).await.unwrap();
+    let found = sink.wait_for(Filter::to("Ann <ann@example.com>"), Duration::ZERO);
+    let found = found.await.unwrap();
+    let later = Filter::any().after(&found.id);
+    let error = sink.wait_for(later, Duration::ZERO).await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("; no later message arrived"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_condition_that_blocks_delays_no_session() {
+    let sink = Sink::builder().start().await.unwrap();
+    let client = client(sink.smtp_addr());
+    client.send(mail("ann@example.com", "First")).await.unwrap();
+    let (considered, is_considered) = oneshot::channel();
+    let considered = Mutex::new(Some(considered));
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let condition = move |message: &Message| {
+        if let Some(considered) = considered.lock().unwrap().take() {
+            considered.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }
+        message.subject == "First"
+    };
+    let sending = async {
+        is_considered.await.unwrap();
+        client
+            .send(mail("bob@example.com", "Second"))
+            .await
+            .unwrap();
+        release.send(()).unwrap();
+    };
+    let waiting = sink.wait_for(Filter::matching(condition), LONG);
+    let (found, ()) = tokio::join!(waiting, sending);
+    assert_eq!(found.unwrap().subject, "First");
+}
+
+#[test]
+fn the_debug_output_of_a_large_message_is_short() {
+    let sink = Sink::builder().start_blocking().unwrap();
+    let mail = Mail::builder()
+        .from("shop@example.com".parse().unwrap())
+        .to("ann@example.com".parse().unwrap())
+        .subject("Hi")
+        .multipart(
+            MultiPart::mixed()
+                .singlepart(SinglePart::plain("long text ".repeat(1_000)))
+                .singlepart(Attachment::new("a.bin".to_owned()).body(
+                    vec![7_u8; 100_000],
+                    ContentType::parse("image/png").unwrap(),
+                )),
+        )
+        .unwrap();
+    blocking_client(sink.smtp_addr()).send(&mail).unwrap();
+    let message = sink.wait_for_blocking(Filter::any(), LONG).unwrap();
+    let stored = sink.inbox().get(&message.id).unwrap();
+    for text in [format!("{message:?}"), format!("{stored:?}")] {
+        assert!(text.len() < 2_000, "{text}");
+        assert!(text.contains("ann@example.com"), "{text}");
+    }
+    assert!(
+        format!("{message:?}").contains("bytes: 100000 bytes"),
+        "{message:?}"
     );
 }
 

@@ -20,6 +20,7 @@ fn hint(error: &SinkError) -> Option<String> {
                 Port::Smtp => "--listen",
                 Port::SmtpOverTls => "--tls",
                 Port::Web => "--web",
+                _ => return None,
             };
             listen_hint(source, option)
         }
@@ -39,27 +40,25 @@ fn hint(error: &SinkError) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::net::TcpListener;
+
+    use movie_bag_smtp_sink::Sink;
 
     use super::*;
 
     #[test]
     fn the_hint_names_the_option_of_the_port() {
-        for (port, option) in [
-            (Port::Smtp, "--listen"),
-            (Port::SmtpOverTls, "--tls"),
-            (Port::Web, "--web"),
+        let other_program = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = other_program.local_addr().unwrap();
+        for (sink, port, option) in [
+            (Sink::builder().listen(address), Port::Smtp, "--listen"),
+            (Sink::builder().tls(address), Port::SmtpOverTls, "--tls"),
+            (Sink::builder().web(address), Port::Web, "--web"),
         ] {
-            let failure = failure(&SinkError::Bind {
-                port,
-                address: ([127, 0, 0, 1], 1025).into(),
-                source: io::ErrorKind::AddrInUse.into(),
-            });
+            let failure = failure(&sink.start_blocking().unwrap_err());
             assert_eq!(
                 failure.message,
-                format!(
-                    "cannot listen for {port} on 127.0.0.1:1025: another program listens there"
-                )
+                format!("cannot listen for {port} on {address}: another program listens there")
             );
             assert_eq!(
                 failure.hint.unwrap(),

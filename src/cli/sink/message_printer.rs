@@ -347,7 +347,7 @@ fn cut(text: &str) -> (&str, usize) {
 #[cfg(test)]
 mod tests {
     use movie_bag_core::domain::terminal_text::needs_escape;
-    use movie_bag_smtp_sink::{Envelope, MessageId, Received, Recipient, Transcript, unsafe_text};
+    use movie_bag_smtp_sink::{Envelope, MessageId, Received, Recipient, unsafe_text};
     use movie_bag_testkit::fuzz::Target;
 
     use super::*;
@@ -355,23 +355,8 @@ mod tests {
     const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
 
     fn stored_message(source: &[u8], from: &str, to: &[&str]) -> ReceivedMessage {
-        let recipient = |address: &&str| Recipient {
-            address: (*address).to_owned(),
-            params: vec![],
-        };
-        let received = Received {
-            tls: None,
-            login: None,
-            source: source.to_vec(),
-            envelope: Envelope {
-                sender: from.to_owned(),
-                params: vec![],
-                recipients: to.iter().map(recipient).collect(),
-            },
-            helo: "client".to_owned(),
-            transcript: Transcript::default(),
-            warnings: vec![],
-        };
+        let recipients = to.iter().map(|address| Recipient::new(*address)).collect();
+        let received = Received::new(source.to_vec(), Envelope::new(from, recipients), "client");
         let received_at = "2026-11-23T10:11:12.5Z".parse().unwrap();
         let peer = Some(([127, 0, 0, 1], 4000).into());
         ReceivedMessage::new(MessageId("1".to_owned()), received_at, received, peer)

@@ -42,6 +42,7 @@ impl Mechanism {
 
 /// Result of a successful login. The form of the password is checked; the password is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Login {
     /// Mechanism of the login.
     pub mechanism: Mechanism,

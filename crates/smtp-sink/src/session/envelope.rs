@@ -11,6 +11,7 @@ use super::transcript::Transcript;
 
 /// Sender and recipients of the SMTP transaction; the headers may name others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Envelope {
     /// Address of MAIL FROM; empty for the null sender `<>` of bounces.
     pub sender: String,
@@ -21,6 +22,15 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// Returns an envelope without parameters of MAIL.
+    pub fn new(sender: impl Into<String>, recipients: Vec<Recipient>) -> Envelope {
+        Envelope {
+            sender: sender.into(),
+            params: Vec::new(),
+            recipients,
+        }
+    }
+
     /// Returns an upper estimate of the memory of the envelope, in bytes.
     pub(crate) fn size(&self) -> usize {
         // A vector may have twice the capacity it needs.
@@ -35,6 +45,7 @@ impl Envelope {
 
 /// Accepted recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Recipient {
     /// Address as the client sent it, without angle brackets and source route.
     pub address: String,
@@ -42,8 +53,19 @@ pub struct Recipient {
     pub params: Vec<String>,
 }
 
+impl Recipient {
+    /// Returns a recipient without parameters of RCPT.
+    pub fn new(address: impl Into<String>) -> Recipient {
+        Recipient {
+            address: address.into(),
+            params: Vec::new(),
+        }
+    }
+}
+
 /// Completely received message, before it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Received {
     /// Bytes of the message with dot-stuffing undone and nothing else changed.
     pub source: Vec<u8>,
@@ -59,6 +81,21 @@ pub struct Received {
     pub transcript: Transcript,
     /// Accepted deviations from the standards.
     pub warnings: Vec<Warning>,
+}
+
+impl Received {
+    /// Returns a message of a plaintext session without a login, a transcript and deviations.
+    pub fn new(source: Vec<u8>, envelope: Envelope, helo: impl Into<String>) -> Received {
+        Received {
+            source,
+            envelope,
+            helo: helo.into(),
+            tls: None,
+            login: None,
+            transcript: Transcript::default(),
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// Identifier of a stored message.
