@@ -1,4 +1,4 @@
-//! Runs [`Session`](crate::session::Session)s over TCP: the only file that owns SMTP sockets and timers.
+//! Runs [`Session`]s over TCP: the only file that owns SMTP sockets and timers.
 //!
 //! The session chooses all replies. No host name is ever looked up. An error of a connection ends that connection and nothing
 //! else.
