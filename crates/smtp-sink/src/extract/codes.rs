@@ -1,5 +1,9 @@
 //! One-time codes in text: numbers near a keyword, which are not amounts, dates or parts of other numbers.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Words before or after which a number of 4 to 8 digits is a one-time code. `password` is not one: in "password changed in
 /// 2026" the year is not a code.
 const KEYWORDS: [&str; 31] = [
@@ -35,6 +39,12 @@ const KEYWORDS: [&str; 31] = [
     "コード",
     "인증번호",
 ];
+
+/// Finds all [`KEYWORDS`] in one pass: a search for each of them would take longer than the rest of the extraction.
+static KEYWORD_FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the patterns are constants")]
+    AhoCorasick::new(KEYWORDS).expect("31 short patterns are within all limits")
+});
 
 /// Phrases in which "code" is not a one-time code.
 const OTHER_CODES: [&str; 18] = [
@@ -187,22 +197,18 @@ fn is_other_code(line: &str, keyword: &str, start: usize) -> bool {
 /// Returns start and end of the keywords in a lower-case line, in order, without those in [`OTHER_CODES`].
 fn keyword_positions(line: &str) -> Vec<(usize, usize)> {
     let mut positions = Vec::new();
-    for keyword in KEYWORDS {
-        for (start, text) in line.match_indices(keyword) {
-            let end = start + text.len();
-            let after = line[end..].chars().next();
-            let before = line[..start].chars().next_back();
-            // German and other languages write compounds: "Sicherheitscode". "pin" and "otp" are part of too many other words.
-            let may_end_compound =
-                !matches!(keyword, "pin" | "otp" | "kod" | "tan" | "mã" | "clave");
-            let is_start_valid =
-                may_end_compound || before.is_none_or(|char| !char.is_alphanumeric());
-            let is_end_valid = !keyword.is_ascii()
-                || after.is_none_or(|char| !char.is_ascii_alphabetic())
-                || line[end..].starts_with('s');
-            if is_start_valid && is_end_valid && !is_other_code(line, keyword, start) {
-                positions.push((start, end));
-            }
+    for found in KEYWORD_FINDER.find_overlapping_iter(line) {
+        let (keyword, start, end) = (KEYWORDS[found.pattern()], found.start(), found.end());
+        let after = line[end..].chars().next();
+        let before = line[..start].chars().next_back();
+        // German and other languages write compounds: "Sicherheitscode". "pin" and "otp" are part of too many other words.
+        let may_end_compound = !matches!(keyword, "pin" | "otp" | "kod" | "tan" | "mã" | "clave");
+        let is_start_valid = may_end_compound || before.is_none_or(|char| !char.is_alphanumeric());
+        let is_end_valid = !keyword.is_ascii()
+            || after.is_none_or(|char| !char.is_ascii_alphabetic())
+            || line[end..].starts_with('s');
+        if is_start_valid && is_end_valid && !is_other_code(line, keyword, start) {
+            positions.push((start, end));
         }
     }
     positions.sort_unstable();

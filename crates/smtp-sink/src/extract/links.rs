@@ -7,9 +7,11 @@ use crate::invisible::is_ignorable;
 
 /// Returns the position of the next `http`, with which a link may begin.
 pub(super) fn find_scheme(text: &str) -> Option<usize> {
-    text.as_bytes()
-        .windows(4)
-        .position(|bytes| bytes.eq_ignore_ascii_case(b"http"))
+    let bytes = text.as_bytes();
+    memchr::memchr2_iter(b'h', b'H', bytes).find(|&at| {
+        let word = bytes.get(at..at + 4);
+        word.is_some_and(|word| word.eq_ignore_ascii_case(b"http"))
+    })
 }
 
 /// Returns the link that a text begins with, without the punctuation of the surrounding sentence.

@@ -165,6 +165,14 @@ impl MessageTable {
 
     /// Returns the message with this sequence number, if it is still stored.
     pub(super) fn at(&self, sequence: u64) -> Option<&Arc<ReceivedMessage>> {
+        let first = self.messages.front()?.sequence;
+        // The index, if no message after the first was deleted. It saves a search in the whole table for each message.
+        let expected = usize::try_from(sequence.checked_sub(first)?).ok()?;
+        if let Some(entry) = self.messages.get(expected)
+            && entry.sequence == sequence
+        {
+            return Some(&entry.message);
+        }
         let found = self
             .messages
             .binary_search_by_key(&sequence, |entry| entry.sequence);

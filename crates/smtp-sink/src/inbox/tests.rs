@@ -143,6 +143,29 @@ fn numbers_are_right_after_reading_and_deleting() {
 }
 
 #[test]
+fn a_message_keeps_its_sequence_number_when_others_are_deleted() {
+    let inbox = Inbox::new(100, 1 << 30, Arc::new(Counting::default()));
+    let mut stored: Vec<_> = (0..5)
+        .map(|_| keep(&inbox, b"a", "x@y", &[]))
+        .map(|message| message.id.0.clone())
+        .collect();
+    let mut sequences = inbox.sequences(0, 0, None);
+    sequences.reverse();
+    for deleted in [2, 0, 1] {
+        let id = stored.remove(deleted);
+        let sequence = sequences.remove(deleted);
+        inbox.delete(Selection::Ids(vec![id]));
+        assert!(inbox.at(sequence).is_none());
+        let found: Vec<_> = sequences
+            .iter()
+            .filter_map(|&sequence| inbox.at(sequence))
+            .map(|message| message.id.0.clone())
+            .collect();
+        assert_eq!(found, stored);
+    }
+}
+
+#[test]
 fn an_id_has_22_letters_and_digits() {
     let rng = Counting::default();
     let ids: std::collections::HashSet<_> = (0..1000).map(|_| random_id(&rng).0).collect();
