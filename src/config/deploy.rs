@@ -226,7 +226,11 @@ fn network_findings(settings: &Settings) -> Vec<Finding> {
             "set MOVIE_BAG_TRUSTED_PROXIES = 127.0.0.1/32",
         ));
     }
-    if http.trusted_proxies.iter().any(|(_, prefix)| *prefix == 0) {
+    if http
+        .trusted_proxies
+        .iter()
+        .any(|network| network.prefix_len() == 0)
+    {
         findings.push(error(
             "every address is trusted as a proxy",
             "clients can forge their address in a header and evade the rate limits",

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::sources::Source;
-use super::values::{BaseUrl, InboxUrl, Network, Secret};
+use super::values::{BaseUrl, InboxUrl, Secret};
 
 /// Strictness of the checks and defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +117,7 @@ pub(crate) struct HttpSettings {
     /// Maximum time to answer a request.
     pub(crate) request_timeout: Duration,
     /// Proxies whose `X-Forwarded-For` header is trusted.
-    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Web origins whose pages may call the API from a browser.
     pub(crate) cors_origins: Vec<String>,
     /// Address of `/metrics`, which is not served with the API.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 pub(crate) use movie_bag_core::domain::span::span;
@@ -116,11 +117,8 @@ pub(crate) fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Stri
     }
 }
 
-/// Address of a network, and the number of its leading bits that are compared.
-pub(crate) type Network = (IpAddr, u8);
-
 /// Parses networks separated by commas: `10.0.0.0/8, ::1`.
-pub(crate) fn networks(text: &str) -> Result<Vec<Network>, String> {
+pub(crate) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     text.split(',')
         .map(str::trim)
         .filter(|network| !network.is_empty())
@@ -128,23 +126,15 @@ pub(crate) fn networks(text: &str) -> Result<Vec<Network>, String> {
         .collect()
 }
 
-fn network(text: &str) -> Result<Network, String> {
-    let wanted = || {
-        format!(
-            "\"{text}\" is not a network: write networks such as 10.0.0.0/8, separated by commas"
-        )
-    };
-    let (address, bits) = text
-        .split_once('/')
-        .map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().map_err(|_| wanted())?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Ok(most), str::parse).map_err(|_| wanted())?;
-    if bits > most {
-        Err(wanted())
-    } else {
-        Ok((address, bits))
-    }
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>();
+    network
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| {
+            format!(
+                "\"{text}\" is not a network: write networks such as 10.0.0.0/8, separated by commas"
+            )
+        })
 }
 
 /// Parses an address with its port. `localhost` means the IPv4 address.
@@ -335,8 +325,8 @@ mod tests {
         assert_eq!(
             networks("10.0.0.0/8, ::1"),
             Ok(vec![
-                ("10.0.0.0".parse().unwrap(), 8),
-                ("::1".parse().unwrap(), 128)
+                "10.0.0.0/8".parse().unwrap(),
+                "::1/128".parse().unwrap()
             ])
         );
         assert_eq!(networks(""), Ok(vec![]));

@@ -41,28 +41,20 @@ impl FromRequestParts<HttpState> for Client {
 
 /// Returns the address of the client. Reads `X-Forwarded-For` from the right, where the nearest proxy appends, up to the
 /// first address that is not a trusted proxy. Entries further left can be forged by the client.
-pub(crate) fn client_address(
-    peer: IpAddr,
-    headers: &HeaderMap,
-    trusted: &[(IpAddr, u8)],
-) -> IpAddr {
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut hops = headers
         .get_all("x-forwarded-for")
         .iter()
         .rev()
         .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-    while trusted.iter().any(|network| contains(*network, client)) {
+    while trusted.iter().any(|network| network.contains(&client)) {
         match hops.next().and_then(hop_address) {
             Some(address) => client = address,
             None => break,
         }
     }
     client
-}
-
-fn contains((network, prefix): (IpAddr, u8), address: IpAddr) -> bool {
-    IpNet::new(network, prefix).is_ok_and(|network| network.contains(&address))
 }
 
 /// Parses one entry. Some proxies append the port to the address.
@@ -87,10 +79,7 @@ mod tests {
         }
         let trusted: Vec<_> = trusted
             .iter()
-            .map(|network| {
-                let (address, prefix) = network.split_once('/').unwrap();
-                (address.parse().unwrap(), prefix.parse().unwrap())
-            })
+            .map(|network| network.parse().unwrap())
             .collect();
         client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }

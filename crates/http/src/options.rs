@@ -1,7 +1,8 @@
 //! Limits and settings of the HTTP server.
 
-use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// Settings of the HTTP server.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub struct HttpOptions {
     /// Maximum time for requests in flight after a shutdown was requested.
     pub grace: Duration,
     /// Networks, as address and prefix length, whose `X-Forwarded-For` is trusted.
-    pub trusted_proxies: Vec<(IpAddr, u8)>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may call the API.
     pub cors_origins: Vec<String>,
 }

@@ -2,16 +2,6 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::IpNet;
-
-/// Address of a network, and the length of its prefix in bits.
-pub(super) type Network = (IpAddr, u8);
-
-/// Returns whether the address is in the network. An address of the other family is not.
-pub(super) fn contains((network, prefix): Network, address: IpAddr) -> bool {
-    IpNet::new(network, prefix).is_ok_and(|network| network.contains(&address))
-}
-
 /// Returns the address that identifies a client: for IPv6 its /64, since a subscriber has at least that many addresses.
 pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -1,7 +1,8 @@
 //! Limits of an HTTP server.
 
-use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// Returns the replacement of a response that hyper itself generates; `None` for any other bytes.
 pub type ReplaceResponse = fn(&[u8]) -> Option<Vec<u8>>;
@@ -13,8 +14,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Maximum number of connections of one client whose first request is incomplete.
     pub heads_per_client: usize,
-    /// Networks without that limit, as address and length of the prefix: proxies that forward the requests of many clients.
-    pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// Networks without that limit: proxies that forward the requests of many clients.
+    pub trusted_proxies: Vec<IpNet>,
     /// Maximum size of the head of a request; a larger one is answered with 431.
     pub max_head: usize,
     /// Maximum time to receive the head of a request, and maximum idle time of a kept-alive connection.

@@ -17,10 +17,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 
-use super::network::{self, Network};
+use super::network;
 
 /// Time after which the connections are searched again if none may be closed.
 const RETRY: Duration = Duration::from_millis(20);
@@ -206,7 +207,7 @@ pub struct Slots {
     capacity: usize,
     heads_per_client: usize,
     capped_head: Duration,
-    uncapped: Vec<Network>,
+    uncapped: Vec<IpNet>,
     epoch: Instant,
     held: Mutex<Held>,
 }
@@ -229,7 +230,7 @@ impl Slots {
 
     /// Limits the connections of one client whose first request is incomplete. Beyond the limit, the oldest of them is closed.
     /// Clients of this machine and of the networks `uncapped` have no limit, since many clients may share one address there.
-    pub fn with_heads_per_client(self, most: usize, uncapped: Vec<(IpAddr, u8)>) -> Self {
+    pub fn with_heads_per_client(self, most: usize, uncapped: Vec<IpNet>) -> Self {
         Self {
             heads_per_client: most.max(1),
             uncapped,
@@ -355,11 +356,8 @@ impl Slots {
     /// Returns the client whose incomplete requests are counted; `None` if the peer has no limit.
     fn limited_client(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
-        let is_uncapped = peer.is_loopback()
-            || self
-                .uncapped
-                .iter()
-                .any(|network| network::contains(*network, peer));
+        let is_uncapped =
+            peer.is_loopback() || self.uncapped.iter().any(|network| network.contains(&peer));
         (!is_uncapped).then(|| network::client(peer))
     }
 }
@@ -472,7 +470,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_beyond_its_limit_loses_its_own_oldest_connection() {
-        let networks = vec![("198.51.100.0".parse().unwrap(), 24)];
+        let networks = vec!["198.51.100.0/24".parse().unwrap()];
         let slots = Slots {
             capped_head: Duration::ZERO,
             ..Slots::new(100).with_heads_per_client(2, networks)
