@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use movie_bag_core::domain::password::COSTS;
 
-use super::settings::{DatabaseSettings, MailTls, Profile, Settings, TokenSettings};
+use super::database::DatabaseSettings;
+use super::mail::MailTls;
+use super::settings::{Profile, Settings};
+use super::tokens::TokenSettings;
 use super::values::{BaseUrl, is_loopback_host};
 
 /// Severity of a finding.

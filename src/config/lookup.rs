@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::keys;
+use super::definitions;
+use super::setting::{Secrecy, Setting};
 use super::settings::ReportedSetting;
 use super::sources::{ConfigError, Source, Sources};
 
@@ -51,41 +52,34 @@ impl<'a> Lookup<'a> {
             .filter(|(value, _)| !value.is_empty())
     }
 
-    /// Returns the parsed value of a setting without a default; `None` if it is not set or invalid.
-    pub(super) fn optional<T>(
-        &mut self,
-        key: &'static str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let known = keys::find(key);
-        let is_secret = known.is_some_and(|key| key.is_secret);
+    /// Returns the value of a setting; `None` if it is not set or invalid.
+    pub(super) fn optional<T>(&mut self, setting: &'static Setting<T>) -> Option<T> {
+        let definition = &setting.definition;
+        let key = definition.name;
         let Some((value, source)) = self.find(key) else {
-            let strict = known.and_then(|key| key.default_in_production);
-            let default = strict
-                .filter(|_| self.is_production)
-                .or(known.map(|key| key.default))
-                .unwrap_or_default();
             self.report.push(ReportedSetting {
                 key,
-                value: default.to_owned(),
+                value: definition.default_for(self.is_production).to_owned(),
                 source: Source::Default,
             });
             return None;
         };
-        let parsed = parse(&value);
+        let parsed = setting.parse(&value, self.is_production);
+        let is_shown = definition.secrecy == Secrecy::Public;
         if let Err(wanted) = &parsed {
-            let shown = if is_secret {
-                String::new()
-            } else {
-                format!(" {:?}", without_password(&value))
+            let shown = match definition.secrecy {
+                Secrecy::Public | Secrecy::MayContainPassword => {
+                    format!(" {:?}", without_password(&value))
+                }
+                Secrecy::Secret => String::new(),
             };
             self.problems
                 .push(format!("invalid {key}{shown} ({source}): {wanted}"));
         }
-        let shown = if is_secret {
-            format!("set, {} characters", value.chars().count())
-        } else {
+        let shown = if is_shown {
             value
+        } else {
+            format!("set, {} characters", value.chars().count())
         };
         self.report.push(ReportedSetting {
             key,
@@ -95,20 +89,28 @@ impl<'a> Lookup<'a> {
         parsed.ok()
     }
 
-    /// Returns the parsed value of a setting, or its default.
-    pub(super) fn get<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> T {
-        self.optional(key, parse).unwrap_or(default)
+    /// Returns the value of a setting, or its default if it is not set or invalid.
+    ///
+    /// # Panics
+    /// The setting has no default, or an invalid one. Resolving without any source finds that.
+    pub(super) fn get<T>(&mut self, setting: &'static Setting<T>) -> T {
+        #[expect(
+            clippy::expect_used,
+            reason = "a mistake in a constant, which every test finds"
+        )]
+        self.optional(setting).unwrap_or_else(|| {
+            let default = setting.parsed_default(self.is_production);
+            default
+                .and_then(Result::ok)
+                .expect("the default of the setting is valid")
+        })
     }
 
     /// Reports the effective value of a setting in place of its default in words.
-    pub(super) fn replace_reported_value(&mut self, key: &'static str, value: impl Into<String>) {
+    pub(super) fn replace_reported_value<T>(&mut self, setting: &Setting<T>, value: String) {
+        let key = setting.definition.name;
         if let Some(reported) = self.report.iter_mut().find(|reported| reported.key == key) {
-            reported.value = value.into();
+            reported.value = value;
         }
     }
 
@@ -126,12 +128,14 @@ impl<'a> Lookup<'a> {
         let has_our_prefix = |key: &str| key.starts_with("MOVIE_BAG_") || key.starts_with("MAIL_");
         // Variables of the test suite are not settings.
         let is_unknown = |key: &str| {
-            has_our_prefix(key) && !key.starts_with("MOVIE_BAG_TEST_") && keys::find(key).is_none()
+            has_our_prefix(key)
+                && !key.starts_with("MOVIE_BAG_TEST_")
+                && definitions::find(key).is_none()
         };
         unknown
             .into_iter()
             .filter(|(key, _)| is_unknown(key))
-            .map(|(key, place)| match keys::nearest(key) {
+            .map(|(key, place)| match definitions::nearest(key) {
                 Some(nearest) => {
                     format!("unknown setting {key} ({place}) is ignored; did you mean {nearest}?")
                 }

@@ -1,24 +1,32 @@
 //! Settings. Precedence: option, environment variable, env file, default.
 //!
 //! All [`Sources`] are resolved once into complete [`Settings`], which record the source of each value. All mistakes are
-//! reported together. No other module reads the environment. [`resolve`] parses each setting and has its default; the table
-//! in [`keys`] documents it.
+//! reported together. No other module reads the environment. The file of each consumer (`http`, `mail`, …) defines its settings and
+//! resolves them into its struct; [`definitions`] lists all.
 
+mod accounts;
+mod database;
+pub(crate) mod definitions;
 pub(crate) mod deploy;
 pub(crate) mod env_file;
-pub(crate) mod keys;
+mod http;
+mod log;
 mod lookup;
+mod mail;
 mod mail_values;
 mod resolution;
 pub(crate) mod secret_file;
+pub(crate) mod setting;
 mod settings;
 mod sources;
+mod tokens;
 pub(crate) mod values;
 
+pub(crate) use database::DatabaseSettings;
+pub(crate) use log::LogSettings;
+pub(crate) use mail::{MailSettings, MailTls};
 pub(crate) use resolution::resolve;
-pub(crate) use settings::{
-    DatabaseSettings, EnvFile, LogSettings, MailSettings, MailTls, Profile, Settings,
-};
+pub(crate) use settings::{EnvFile, Profile, Settings};
 pub(crate) use sources::{ConfigError, Flags, Source, Sources};
 pub(crate) use values::{is_loopback_host, socket_address};
 

@@ -1,13 +1,77 @@
 //! Resolved settings: all values that the program uses, grouped by their consumer.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
+use super::accounts::{AccountSettings, PasswordSettings};
+use super::database::DatabaseSettings;
+use super::http::HttpSettings;
+use super::log::LogSettings;
+use super::mail::MailSettings;
+use super::setting::{Definition, Reader, Secrecy, Setting, Subject};
 use super::sources::Source;
-use super::values::{BaseUrl, InboxUrl, Secret};
+use super::tokens::TokenSettings;
+use super::values::{self, BaseUrl, InboxUrl, one_of};
+
+pub(crate) static PROFILE: Setting<Profile> = Setting::new(
+    "MOVIE_BAG_PROFILE",
+    Subject::General,
+    &[Reader::Every],
+    |text| {
+        one_of(
+            &[
+                ("development", Profile::Development),
+                ("production", Profile::Production),
+            ],
+            text,
+        )
+    },
+)
+.default("development")
+.form("`development` or `production`")
+.means("Profile; production has stricter defaults and checks")
+.details("See [Profiles](#profiles).");
+
+pub(crate) static DATA_DIR: Setting<PathBuf> = Setting::new(
+"MOVIE_BAG_DATA_DIR", Subject::General, &[Reader::Database], values::path).default_in_words("the platform's data folder")
+    .form("path of a folder")
+    .means("Folder of the SQLite database and the generated secret")
+    .details(
+        "Default: `~/.local/share/movie-bag` on Linux, `~/Library/Application Support/movie-bag` on macOS, \
+         `%LOCALAPPDATA%\\movie-bag` on Windows. It is created with mode 0700, files in it with mode 0600.",
+    );
+
+pub(crate) static TEMPLATES: Setting<PathBuf> = Setting::new(
+    "MOVIE_BAG_TEMPLATES",
+    Subject::Other,
+    &[Reader::Mail, Reader::Templates],
+    values::path,
+)
+.default_in_words("built in")
+.form("path of a folder")
+.means("Folder of templates that replace built-in ones of the same name")
+.details("See [Mails and pages](templates.md).");
+
+pub(crate) static INBOX_URL: Setting<InboxUrl> = Setting::new(
+    "MOVIE_BAG_INBOX_URL",
+    Subject::Other,
+    &[Reader::Inbox],
+    InboxUrl::parse,
+)
+.default("http://127.0.0.1:8025")
+.option("inbox --url")
+.form("an `http` or `https` URL, with `name:password@` if a login is required")
+.means("Inbox that the inbox commands read")
+.details("Name and password stand before the host: `http://ann:secret@127.0.0.1:8025`.")
+.secrecy(Secrecy::Secret);
+
+/// Definitions of these settings, in the order of the documentation.
+pub(super) static DEFINITIONS: &[&Definition] = &[
+    &PROFILE.definition,
+    &DATA_DIR.definition,
+    &TEMPLATES.definition,
+    &INBOX_URL.definition,
+];
 
 /// Strictness of the checks and defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,199 +80,6 @@ pub(crate) enum Profile {
     Development,
     /// For a system with real users.
     Production,
-}
-
-/// Location of the database.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum DatabaseSettings {
-    /// Embedded database in this file.
-    Sqlite(PathBuf),
-    /// MongoDB at this URI, which may contain a password.
-    Mongodb(String),
-}
-
-impl DatabaseSettings {
-    /// Parses `sqlite:PATH`, `mongodb://…` or `mongodb+srv://…`.
-    ///
-    /// # Errors
-    /// The form to write instead.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
-            return Ok(Self::Mongodb(text.to_owned()));
-        }
-        if text == "sqlite::memory:" {
-            return Err(
-                "an in-memory database would be lost after each command: name a file".to_owned(),
-            );
-        }
-        match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-            // Other programs write `sqlite://path`, with the path after two slashes.
-            Some(path) => {
-                let path = path.strip_prefix("//").unwrap_or(path);
-                Ok(Self::Sqlite(without_slash_before_drive(path).into()))
-            }
-            None => Err("write sqlite:PATH or mongodb://…".to_owned()),
-        }
-    }
-}
-
-/// Removes the slash before the drive of a Windows path: `/C:/movies` occurs in URLs and is not a valid path.
-fn without_slash_before_drive(path: &str) -> &str {
-    match path.as_bytes() {
-        [b'/', drive, b':', ..] if cfg!(windows) && drive.is_ascii_alphabetic() => &path[1..],
-        _ => path,
-    }
-}
-
-impl std::fmt::Display for DatabaseSettings {
-    /// Formats the database without the user, the password and the options of a URI. If its parts cannot be identified, the
-    /// whole URI is replaced, because any part of it may be the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Mongodb(uri) => {
-                let (scheme, rest) = uri.split_once("://").unwrap_or(("mongodb", uri));
-                let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-                let place = match place.rsplit_once('@') {
-                    Some((_, place)) => place,
-                    // The question mark may be part of the password.
-                    None if options.contains('@') => "",
-                    None => place,
-                };
-                let place = if is_plain_place(place) { place } else { "…" };
-                write!(f, "{scheme}://{place}")
-            }
-        }
-    }
-}
-
-/// Returns whether the text consists of hosts and a database name, so that no part of it can be a password.
-fn is_plain_place(place: &str) -> bool {
-    let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
-    let is_word = |text: &str| {
-        text.chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    let is_host = |host: &str| {
-        let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-            Some((address, port)) => (address.replace(':', ""), port.trim_start_matches(':')),
-            None => {
-                let (name, port) = host.split_once(':').unwrap_or((host, ""));
-                (name.to_owned(), port)
-            }
-        };
-        !name.is_empty() && is_word(&name) && port.chars().all(|c| c.is_ascii_digit())
-    };
-    hosts.split(',').all(is_host) && is_word(database)
-}
-
-impl std::fmt::Debug for DatabaseSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// Settings of the HTTP server.
-#[derive(Debug, Clone)]
-pub(crate) struct HttpSettings {
-    pub(crate) bind: SocketAddr,
-    /// Maximum number of client connections at once.
-    pub(crate) max_connections: usize,
-    /// Maximum time to answer a request.
-    pub(crate) request_timeout: Duration,
-    /// Proxies whose `X-Forwarded-For` header is trusted.
-    pub(crate) trusted_proxies: Vec<IpNet>,
-    /// Web origins whose pages may call the API from a browser.
-    pub(crate) cors_origins: Vec<String>,
-    /// Address of `/metrics`, which is not served with the API.
-    pub(crate) metrics_bind: Option<SocketAddr>,
-}
-
-/// Encryption of the connection to the mail server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MailTls {
-    None,
-    /// Required STARTTLS, without a fallback to plaintext.
-    StartTls,
-    /// TLS from the first byte.
-    Implicit,
-}
-
-/// Mail server and its use.
-#[derive(Debug, Clone)]
-pub(crate) struct MailSettings {
-    /// Host name or IP address.
-    pub(crate) server: String,
-    pub(crate) port: u16,
-    /// User name and password, if both are set.
-    pub(crate) credentials: Option<(String, Secret)>,
-    /// Setting that is missing if only one half of the credentials is set. The client does not log in then.
-    pub(crate) missing_credential: Option<&'static str>,
-    pub(crate) tls: MailTls,
-    /// PEM file of certificates to trust in addition to the public authorities.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// Sender of all mails.
-    pub(crate) sender: String,
-    /// Name sent in EHLO. Default: the domain of the sender.
-    pub(crate) helo_name: Option<String>,
-    /// Maximum number of connections at once.
-    pub(crate) connections: usize,
-    /// Maximum time to send one mail.
-    pub(crate) timeout: Duration,
-    /// Whether hints may propose the debugging sink in place of a mail server; false in production.
-    pub(crate) hints_at_sink: bool,
-}
-
-/// Signing secrets and lifetimes of tokens.
-#[derive(Debug, Clone)]
-pub(crate) struct TokenSettings {
-    /// Secret that signs. If it is not set, one is generated and stored (see [`super::secret_file`]).
-    pub(crate) secret: Option<Secret>,
-    /// Former secret, which only verifies.
-    pub(crate) previous: Option<Secret>,
-    pub(crate) reset_lifetime: Duration,
-    pub(crate) invitation_lifetime: Duration,
-    pub(crate) access_lifetime: Duration,
-}
-
-impl TokenSettings {
-    /// Returns the secrets that are set, with the names of their settings.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
-        let current = self.secret.iter().map(|secret| ("JWT_SECRET_KEY", secret));
-        let previous = self.previous.iter();
-        current.chain(previous.map(|secret| ("JWT_SECRET_KEY_PREVIOUS", secret)))
-    }
-}
-
-/// Rules for passwords and their hashes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PasswordSettings {
-    /// Base-2 logarithm of the number of bcrypt rounds.
-    pub(crate) bcrypt_cost: u32,
-    /// Minimum length of a new password, in code points.
-    pub(crate) min_length: usize,
-}
-
-/// Rules for accounts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AccountSettings {
-    /// Whether `forgot` gives the same answer for known and unknown addresses.
-    pub(crate) conceal: bool,
-    /// Whether everyone may create an account over HTTP.
-    pub(crate) signup_open: bool,
-    /// Whether logins, signups and resets are limited.
-    pub(crate) rate_limits: bool,
-    /// Days to keep the history of an account.
-    pub(crate) history_days: u64,
-}
-
-/// Level and format of the log.
-#[derive(Debug, Clone)]
-pub(crate) struct LogSettings {
-    /// Filter of `tracing-subscriber`; `None` for the default of the command.
-    pub(crate) filter: Option<String>,
-    /// Whether each entry is a JSON document.
-    pub(crate) json: bool,
 }
 
 /// All settings with their sources.

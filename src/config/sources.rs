@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{env_file, keys};
+use super::{definitions, env_file};
 
 /// Settings given as command-line options. They take precedence over all other sources.
 #[derive(Debug, Clone, Default)]
@@ -127,7 +127,7 @@ fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
         }
         match value.into_string() {
             Ok(value) => drop(found.insert(key, value)),
-            Err(_) if keys::find(&key).is_some() => {
+            Err(_) if definitions::find(&key).is_some() => {
                 problems.push(format!(
                     "invalid {key} ({}): it is not UTF-8",
                     Source::Environment

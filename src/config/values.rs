@@ -4,12 +4,19 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
 pub(crate) use movie_bag_core::domain::span::span;
+
+// Forms that several settings share, for the documentation.
+pub(super) const TIME: &str = "a time: `90s`, `30m`, `24h`, `7d`";
+pub(super) const SWITCH: &str = "`true` or `false`";
+pub(super) const ADDRESS: &str = "address and port: `127.0.0.1:3000`, `[::]:3000`";
 
 /// Secret that the tutorial printed. It is public.
 pub(crate) const PUBLISHED_SECRET: &str = "t1NP63m4wnBg6nyHYKfmc2TpCOGI4nss";
@@ -70,15 +77,13 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
-/// Returns a parser of a duration with an upper limit in days.
-pub(crate) fn span_within(days: u64) -> impl Fn(&str) -> Result<Duration, String> {
-    move |text| {
-        let span = span(text)?;
-        if span.as_secs() > days * 86_400 {
-            Err(format!("at most {days}d is allowed"))
-        } else {
-            Ok(span)
-        }
+/// Parses a duration with an upper limit in days.
+pub(super) fn span_within(days: u64, text: &str) -> Result<Duration, String> {
+    let span = span(text)?;
+    if span.as_secs() > days * 86_400 {
+        Err(format!("at most {days}d is allowed"))
+    } else {
+        Ok(span)
     }
 }
 
@@ -91,30 +96,41 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Returns a parser of one of several words.
-pub(crate) fn one_of<T: Copy>(
-    words: &'static [(&'static str, T)],
-) -> impl Fn(&str) -> Result<T, String> {
-    move |text| {
-        let found = words
-            .iter()
-            .find(|(word, _)| text.eq_ignore_ascii_case(word));
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            format!("write {}", words.join(" or "))
-        })
-    }
+/// Parses one of several words.
+pub(super) fn one_of<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
+    let found = words
+        .iter()
+        .find(|(word, _)| text.eq_ignore_ascii_case(word));
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        format!("write {}", words.join(" or "))
+    })
 }
 
-/// Returns a parser of a whole number within inclusive bounds.
-pub(crate) fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
-    move |text| {
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (least..=most).contains(number));
-        number.ok_or_else(|| format!("write a whole number from {least} to {most}"))
-    }
+/// Parses a whole number within inclusive bounds.
+pub(super) fn number<T>(least: T, most: T, text: &str) -> Result<T, String>
+where
+    T: PartialOrd + fmt::Display + FromStr,
+{
+    let number = text.parse().ok();
+    number
+        .filter(|number| (&least..=&most).contains(&number))
+        .ok_or_else(|| format!("write a whole number from {least} to {most}"))
+}
+
+/// Accepts any text.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// Accepts any path.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
+/// Accepts any text as a password.
+pub(super) fn password(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
 }
 
 /// Parses networks separated by commas: `10.0.0.0/8, ::1`.
@@ -255,14 +271,6 @@ pub(crate) struct InboxUrl {
 }
 
 impl InboxUrl {
-    /// Returns the default inbox of a sink on this machine.
-    pub(crate) fn default_url() -> Self {
-        Self {
-            base: BaseUrl("http://127.0.0.1:8025".to_owned()),
-            credentials: None,
-        }
-    }
-
     /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
     ///
     /// # Errors
@@ -317,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_duration_above_the_limit_is_refused() {
-        assert!(span_within(7)("8d").is_err() && span_within(7)("7d").is_ok());
+        assert!(span_within(7, "8d").is_err() && span_within(7, "7d").is_ok());
     }
 
     #[test]

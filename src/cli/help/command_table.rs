@@ -1,5 +1,7 @@
 //! Table of commands: settings they read, their exit codes and their JSON output.
 
+use crate::config::definitions;
+use crate::config::setting::{Definition, Reader};
 use crate::exit_code::ExitCode;
 
 /// Exit code with its meaning for a command.
@@ -9,57 +11,13 @@ pub(in crate::cli) type ExitMeaning = (ExitCode, &'static str);
 pub(super) struct CommandEntry {
     /// Words of the command, without the program's name.
     pub(super) command: &'static str,
-    /// Settings that it reads, by group, without profile and log, which all commands read.
-    pub(super) settings: &'static [&'static [&'static str]],
+    /// Settings that it reads, besides those that every command reads.
+    pub(super) settings: &'static [Reader],
     /// Exit codes. Success, wrong usage and interruption need no entry unless their meaning differs here.
     pub(super) exits: &'static [ExitMeaning],
     /// Output with `--json`; empty if the command has none of its own.
     pub(super) json: &'static str,
 }
-
-const DATABASE: &[&str] = &[
-    "MOVIE_BAG_DATABASE",
-    "MOVIE_BAG_DATA_DIR",
-    "MOVIE_BAG_DATABASE_TIMEOUT",
-];
-const MAIL: &[&str] = &[
-    "MAIL_SERVER",
-    "MAIL_PORT",
-    "MAIL_USERNAME",
-    "MAIL_PASSWORD",
-    "MAIL_USE_TLS",
-    "MAIL_USE_SSL",
-    "MAIL_CA_FILE",
-    "MAIL_DEFAULT_SENDER",
-    "MAIL_HELO_NAME",
-    "MOVIE_BAG_MAIL_CONNECTIONS",
-    "MOVIE_BAG_MAIL_TIMEOUT",
-    "MOVIE_BAG_TEMPLATES",
-];
-/// For tokens, and for the links in mails.
-const LINKS: &[&str] = &[
-    "MOVIE_BAG_BIND",
-    "MOVIE_BAG_PUBLIC_URL",
-    "JWT_SECRET_KEY",
-    "JWT_SECRET_KEY_PREVIOUS",
-    "MOVIE_BAG_RESET_TOKEN_LIFETIME",
-    "MOVIE_BAG_INVITATION_LIFETIME",
-];
-const PASSWORDS: &[&str] = &["MOVIE_BAG_PASSWORD_MIN_LENGTH", "MOVIE_BAG_BCRYPT_COST"];
-const SERVER: &[&str] = &[
-    "MOVIE_BAG_METRICS_BIND",
-    "MOVIE_BAG_TRUSTED_PROXIES",
-    "MOVIE_BAG_CORS_ORIGINS",
-    "MOVIE_BAG_ACCESS_TOKEN_LIFETIME",
-    "MOVIE_BAG_SIGNUP",
-    "MOVIE_BAG_CONCEAL_ACCOUNTS",
-    "MOVIE_BAG_HISTORY_DAYS",
-    "MOVIE_BAG_RATE_LIMITS",
-    "MOVIE_BAG_MAX_CONNECTIONS",
-    "MOVIE_BAG_REQUEST_TIMEOUT",
-];
-const INBOX: &[&str] = &["MOVIE_BAG_INBOX_URL"];
-const TEMPLATES: &[&str] = &["MOVIE_BAG_TEMPLATES"];
 
 // Meanings that several commands share.
 const BAD_TOKEN: ExitMeaning = (ExitCode::BadToken, ExitCode::BadToken.meaning());
@@ -81,7 +39,13 @@ const DECLINED: ExitMeaning = (ExitCode::Failed, "not confirmed");
 pub(super) const COMMANDS: &[CommandEntry] = &[
     CommandEntry {
         command: "serve",
-        settings: &[SERVER, DATABASE, LINKS, MAIL, PASSWORDS],
+        settings: &[
+            Reader::Server,
+            Reader::Database,
+            Reader::Links,
+            Reader::Mail,
+            Reader::Passwords,
+        ],
         exits: &[
             (
                 ExitCode::Done,
@@ -108,7 +72,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "inbox list",
-        settings: &[INBOX],
+        settings: &[Reader::Inbox],
         exits: &[
             OTHER_LOGIN,
             (
@@ -121,7 +85,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "inbox show",
-        settings: &[INBOX],
+        settings: &[Reader::Inbox],
         exits: &[
             OTHER_LOGIN,
             (
@@ -134,7 +98,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "inbox wait",
-        settings: &[INBOX],
+        settings: &[Reader::Inbox],
         exits: &[
             OTHER_LOGIN,
             (
@@ -148,7 +112,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "inbox clear",
-        settings: &[INBOX],
+        settings: &[Reader::Inbox],
         exits: &[
             (
                 ExitCode::Failed,
@@ -160,7 +124,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "forgot",
-        settings: &[DATABASE, LINKS, MAIL],
+        settings: &[Reader::Database, Reader::Links, Reader::Mail],
         exits: &[
             (
                 ExitCode::Failed,
@@ -176,7 +140,12 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "reset",
-        settings: &[DATABASE, LINKS, MAIL, PASSWORDS],
+        settings: &[
+            Reader::Database,
+            Reader::Links,
+            Reader::Mail,
+            Reader::Passwords,
+        ],
         exits: &[
             (
                 ExitCode::Done,
@@ -190,7 +159,12 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "user create",
-        settings: &[DATABASE, LINKS, MAIL, PASSWORDS],
+        settings: &[
+            Reader::Database,
+            Reader::Links,
+            Reader::Mail,
+            Reader::Passwords,
+        ],
         exits: &[
             (
                 ExitCode::Failed,
@@ -211,25 +185,30 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "user list",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[NO_DATABASE_TO_READ],
         json: "one document per account: {\"id\", \"email\", \"created_at\"}",
     },
     CommandEntry {
         command: "user show",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[NO_ACCOUNT, NO_DATABASE_TO_READ],
         json: "{\"id\", \"email\", \"created_at\", \"mails\": […], \"history\": […]}; newest event first, times in UTC",
     },
     CommandEntry {
         command: "user set-password",
-        settings: &[DATABASE, LINKS, MAIL, PASSWORDS],
+        settings: &[
+            Reader::Database,
+            Reader::Links,
+            Reader::Mail,
+            Reader::Passwords,
+        ],
         exits: &[NO_ACCOUNT, WEAK_PASSWORD, NO_DATABASE],
         json: "{\"email\", \"changed\", \"confirmation_sent\"}; with --generate also \"password\"",
     },
     CommandEntry {
         command: "user set-email",
-        settings: &[DATABASE, LINKS, MAIL],
+        settings: &[Reader::Database, Reader::Links, Reader::Mail],
         exits: &[
             NO_ACCOUNT,
             (
@@ -242,19 +221,19 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "user revoke",
-        settings: &[DATABASE, LINKS, MAIL],
+        settings: &[Reader::Database, Reader::Links, Reader::Mail],
         exits: &[NO_ACCOUNT, NO_DATABASE],
         json: "{\"email\", \"revoked\", \"confirmation_sent\"}",
     },
     CommandEntry {
         command: "user delete",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[DECLINED, NO_ACCOUNT, NO_DATABASE],
         json: "{\"email\", \"movies\", \"mails\", \"history\"}; the last three are counts",
     },
     CommandEntry {
         command: "user import",
-        settings: &[DATABASE, PASSWORDS],
+        settings: &[Reader::Database, Reader::Passwords],
         exits: &[
             (ExitCode::Done, "all lines were imported"),
             (
@@ -276,7 +255,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "user export",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[
             (ExitCode::Failed, "FILE cannot be written"),
             (
@@ -290,14 +269,14 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "outbox list",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[NO_DATABASE_TO_READ],
         json: "one document per mail: {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \
                \"next_try_at\", \"last_error\"}; times in UTC; next_try_at concerns waiting mails",
     },
     CommandEntry {
         command: "outbox flush",
-        settings: &[DATABASE, LINKS, MAIL],
+        settings: &[Reader::Database, Reader::Links, Reader::Mail],
         exits: &[
             (
                 ExitCode::Done,
@@ -313,7 +292,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "outbox retry",
-        settings: &[DATABASE, LINKS, MAIL],
+        settings: &[Reader::Database, Reader::Links, Reader::Mail],
         exits: &[
             (ExitCode::Done, "sent"),
             (
@@ -330,7 +309,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "outbox drop",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[
             (ExitCode::Failed, "being sent by another process"),
             NO_MAIL,
@@ -340,7 +319,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "copy",
-        settings: &[DATABASE],
+        settings: &[Reader::Database],
         exits: &[
             (ExitCode::Failed, "the copy differs from its source"),
             (ExitCode::AlreadyExists, "the target is not empty"),
@@ -354,7 +333,14 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "check",
-        settings: &[SERVER, DATABASE, LINKS, MAIL, PASSWORDS, INBOX],
+        settings: &[
+            Reader::Server,
+            Reader::Database,
+            Reader::Links,
+            Reader::Mail,
+            Reader::Passwords,
+            Reader::Inbox,
+        ],
         exits: &[
             (ExitCode::Done, "no errors; there may be warnings"),
             (
@@ -368,14 +354,14 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "templates list",
-        settings: &[TEMPLATES],
+        settings: &[Reader::Templates],
         exits: &[],
         json: "one document per template: {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with its meaning; \
                the path of a built-in template is null",
     },
     CommandEntry {
         command: "templates eject",
-        settings: &[TEMPLATES],
+        settings: &[Reader::Templates],
         exits: &[
             (ExitCode::Failed, "the folder cannot be written"),
             (
@@ -387,7 +373,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
     },
     CommandEntry {
         command: "templates preview",
-        settings: &[TEMPLATES],
+        settings: &[Reader::Templates],
         exits: &[(
             ExitCode::Usage,
             "wrong usage, no such template, or an unreadable one",
@@ -439,8 +425,8 @@ impl CommandEntry {
         ExitCode::ALL.into_iter().filter_map(entry).collect()
     }
 
-    /// Returns the names of all settings that it reads.
-    pub(super) fn settings(&self) -> impl Iterator<Item = &'static str> {
-        self.settings.concat().into_iter()
+    /// Returns the settings that it reads, besides those that every command reads.
+    pub(super) fn settings(&self) -> impl Iterator<Item = &'static Definition> {
+        definitions::read_by(self.settings)
     }
 }

@@ -208,7 +208,7 @@ fn unknown_topic(word: &str, known: &[String]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys;
+    use crate::config::definitions;
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
         for child in command.get_subcommands() {
@@ -260,18 +260,9 @@ mod tests {
     }
 
     #[test]
-    fn documented_settings_exist() {
-        for entry in COMMANDS {
-            for name in entry.settings() {
-                assert!(keys::find(name).is_some(), "{}: {name}", entry.command);
-            }
-        }
-    }
-
-    #[test]
     fn options_of_settings_exist() {
         let definition = super::super::definition();
-        for key in keys::KEYS {
+        for key in definitions::all() {
             let Some(option) = key.option else { continue };
             let (command, option) = option.rsplit_once(' ').unwrap_or(("", option));
             let mut command = definition.find_subcommand(command).unwrap_or(&definition);

@@ -1,7 +1,7 @@
 //! Sections of the complete help of a command that are not about its arguments.
 
 use super::command_table::{self, ExitMeaning};
-use crate::config::keys::{self, Key};
+use crate::config::setting::Definition;
 
 /// Section of the complete help of a command.
 pub(in crate::cli) enum Section {
@@ -10,7 +10,7 @@ pub(in crate::cli) enum Section {
     /// Output with `--json`.
     Json(&'static str),
     /// Settings that the command reads.
-    Settings(Vec<&'static Key>),
+    Settings(Vec<&'static Definition>),
     /// Exit codes with their meanings.
     ExitCodes(Vec<ExitMeaning>),
 }
@@ -24,7 +24,7 @@ pub(super) fn sections(path: &str, notes: Option<String>) -> Vec<Section> {
     if !entry.json.is_empty() {
         sections.push(Section::Json(entry.json));
     }
-    let keys: Vec<_> = entry.settings().filter_map(keys::find).collect();
+    let keys: Vec<_> = entry.settings().collect();
     if !keys.is_empty() {
         sections.push(Section::Settings(keys));
     }

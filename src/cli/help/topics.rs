@@ -1,7 +1,8 @@
 //! Help topics: texts of `movie-bag help` that are not about one command. They are man pages too.
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
-use crate::config::keys::{KEYS, Subject};
+use crate::config::definitions;
+use crate::config::setting::Subject;
 use crate::exit_code::ExitCode;
 
 /// Text of `movie-bag help TOPIC`.
@@ -63,7 +64,7 @@ Show the settings in effect and where they come from:
     .to_owned();
     for subject in Subject::ALL {
         text.push_str(&format!("\n{}:\n", subject.title()));
-        for key in KEYS.iter().filter(|key| key.subject == subject) {
+        for key in definitions::of_subject(subject) {
             let (name, default, meaning) = (key.name, key.defaults(), key.meaning);
             let form = key.form.replace('`', "");
             text.push_str(&format!(

@@ -7,8 +7,9 @@ use clap::builder::StyledStr;
 
 use super::{HELP, Page, Section, pages};
 use crate::cli::Cli;
+use crate::config::definitions;
 use crate::config::env_file;
-use crate::config::keys::{KEYS, Key, Subject};
+use crate::config::setting::{Definition, Subject};
 use crate::exit_code::ExitCode;
 
 const CLI_INTRO: &str = include_str!("cli_intro.md");
@@ -164,11 +165,11 @@ fn chapter(page: &Page) -> String {
 }
 
 /// Returns settings for a sentence: a link for each subject that is complete, and the names of the others.
-fn settings_by_subject(keys: &[&Key]) -> Vec<String> {
+fn settings_by_subject(keys: &[&Definition]) -> Vec<String> {
     let mut named = Vec::new();
     for subject in Subject::ALL {
         let read: Vec<_> = keys.iter().filter(|key| key.subject == subject).collect();
-        let all = KEYS.iter().filter(|key| key.subject == subject).count();
+        let all = definitions::of_subject(subject).count();
         if read.len() == all && all > 1 {
             let title = subject.title();
             named.push(format!("all of [{title}](settings.md#{})", anchor(title)));
@@ -333,7 +334,7 @@ fn mark_code(text: &str) -> String {
 
 fn settings_page() -> String {
     let mut strict = String::new();
-    for key in KEYS {
+    for key in definitions::all() {
         if let Some(default) = key.default_in_production {
             writeln!(
                 strict,
@@ -359,14 +360,14 @@ fn settings_page() -> String {
             subject.title()
         )
         .unwrap();
-        for key in KEYS.iter().filter(|key| key.subject == subject) {
+        for key in definitions::of_subject(subject) {
             text.push_str(&row_of_setting(key));
         }
     }
     text
 }
 
-fn row_of_setting(key: &Key) -> String {
+fn row_of_setting(key: &Definition) -> String {
     let option = key.option.map(|option| format!("<br>`{option}`"));
     let strict = key.default_in_production;
     let strict = strict.map(|default| format!("<br>production: {}", code(default)));
