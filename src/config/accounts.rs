@@ -53,13 +53,18 @@ pub(crate) static BCRYPT_COST: Setting<u32> = Setting::new(
 .details("Stored hashes of another cost stay valid.");
 
 pub(crate) static HISTORY_DAYS: Setting<u64> = Setting::new(
-"MOVIE_BAG_HISTORY_DAYS", Subject::Accounts, &[Reader::Server], |text| values::number(1, 36_500, text)).default("90")
-        .form("1 to 36500")
-        .means("Days to keep the history of an account")
-        .details(
-            "A running server deletes older lines, and keeps the newest 500 lines of an account. Logins have one line per kind and day, \
-             for 30 days.",
-        );
+    "MOVIE_BAG_HISTORY_DAYS",
+    Subject::Accounts,
+    &[Reader::Server],
+    |text| values::number(1, 36_500, text),
+)
+.default("90")
+.form("1 to 36500")
+.means("Days to keep the history of an account")
+.details(
+    "A running server deletes older lines, and keeps the newest 500 lines of an account. Logins have one line per kind and day, \
+     for 30 days.",
+);
 
 pub(crate) static RATE_LIMITS: Setting<bool> = Setting::new(
     "MOVIE_BAG_RATE_LIMITS",

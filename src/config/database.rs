@@ -7,26 +7,36 @@ use super::setting::{Definition, Reader, Secrecy, Setting, Subject};
 use super::values::{self, TIME};
 
 pub(crate) static DATABASE: Setting<DatabaseSettings> = Setting::new(
-"MOVIE_BAG_DATABASE", Subject::Database, &[Reader::Database], DatabaseSettings::parse).default_in_words("SQLite in the data folder")
-    .option("--database")
-    .form("`sqlite:PATH`, `mongodb://…` or `mongodb+srv://…`")
-    .means("Database, a SQLite file or MongoDB")
-    .details(
-        "The file in the data folder is `movie-bag.sqlite3`. On Windows, a drive is part of the path: \
-         `sqlite:C:\\data\\movies.sqlite3`. Characters in a MongoDB password that have a meaning in URLs must be \
-         percent-encoded (`%40` for `@`). The user, the password and the options of the URI are never shown. Without a name in the URI, the \
-         MongoDB database is `movie-bag`. See [Several servers on one MongoDB](operations.md#several-servers-on-one-mongodb).",
-    )
+    "MOVIE_BAG_DATABASE",
+    Subject::Database,
+    &[Reader::Database],
+    DatabaseSettings::parse,
+)
+.default_in_words("SQLite in the data folder")
+.option("--database")
+.form("`sqlite:PATH`, `mongodb://…` or `mongodb+srv://…`")
+.means("Database, a SQLite file or MongoDB")
+.details(
+    "The file in the data folder is `movie-bag.sqlite3`. On Windows, a drive is part of the path: \
+     `sqlite:C:\\data\\movies.sqlite3`. Characters in a MongoDB password that have a meaning in URLs must be \
+     percent-encoded (`%40` for `@`). The user, the password and the options of the URI are never shown. Without a name in the URI, the \
+     MongoDB database is `movie-bag`. See [Several servers on one MongoDB](operations.md#several-servers-on-one-mongodb).",
+)
 .secrecy(Secrecy::MayContainPassword);
 
 pub(crate) static TIMEOUT: Setting<Duration> = Setting::new(
-"MOVIE_BAG_DATABASE_TIMEOUT", Subject::Database, &[Reader::Database], values::span).default("30s")
-        .form(TIME)
-        .means("Maximum time of a database operation on MongoDB")
-        .details(
-            "It includes the election of a new primary. A server that is not reachable at startup ends `serve` with \
-             exit code 7 within this time. On SQLite, an operation waits 5 seconds for another process that writes.",
-        );
+    "MOVIE_BAG_DATABASE_TIMEOUT",
+    Subject::Database,
+    &[Reader::Database],
+    values::span,
+)
+.default("30s")
+.form(TIME)
+.means("Maximum time of a database operation on MongoDB")
+.details(
+    "It includes the election of a new primary. A server that is not reachable at startup ends `serve` with \
+     exit code 7 within this time. On SQLite, an operation waits 5 seconds for another process that writes.",
+);
 
 /// Definitions of these settings, in the order of the documentation.
 pub(super) static DEFINITIONS: &[&Definition] = &[&DATABASE.definition, &TIMEOUT.definition];

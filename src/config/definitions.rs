@@ -6,37 +6,34 @@ use movie_bag_core::domain::spelling;
 use super::setting::{Definition, Reader, Subject};
 use super::{accounts, database, http, log, mail, settings, tokens};
 
-/// Returns the definitions of all settings.
+/// Lists of the consumers. Within a subject, settings are documented in this order.
+static LISTS: [&[&Definition]; 7] = [
+    settings::DEFINITIONS,
+    database::DEFINITIONS,
+    mail::DEFINITIONS,
+    tokens::DEFINITIONS,
+    accounts::DEFINITIONS,
+    log::DEFINITIONS,
+    http::DEFINITIONS,
+];
+
+/// Returns the definitions of all settings, by subject.
 pub(crate) fn all() -> impl Iterator<Item = &'static Definition> {
-    [
-        settings::DEFINITIONS,
-        database::DEFINITIONS,
-        mail::DEFINITIONS,
-        tokens::DEFINITIONS,
-        accounts::DEFINITIONS,
-        log::DEFINITIONS,
-        http::DEFINITIONS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+    Subject::ALL.into_iter().flat_map(of_subject)
 }
 
 /// Returns the definitions of a subject.
 pub(crate) fn of_subject(subject: Subject) -> impl Iterator<Item = &'static Definition> {
-    all().filter(move |definition| definition.subject == subject)
+    let listed = LISTS.into_iter().flatten().copied();
+    listed.filter(move |definition| definition.subject == subject)
 }
 
 /// Returns the definitions of the settings that commands of these kinds read, by subject.
 pub(crate) fn read_by(readers: &[Reader]) -> impl Iterator<Item = &'static Definition> {
-    let is_read = |definition: &&Definition| {
+    all().filter(|definition| {
         let mut read = definition.readers.iter();
         read.any(|reader| readers.contains(reader))
-    };
-    Subject::ALL
-        .into_iter()
-        .flat_map(of_subject)
-        .filter(is_read)
+    })
 }
 
 /// Returns the definition of a setting.

@@ -22,11 +22,16 @@ pub(crate) static BIND: Setting<SocketAddr> = Setting::new(
 .details("A socket that systemd passes replaces it. Port 0 chooses a free port.");
 
 pub(crate) static PUBLIC_URL: Setting<BaseUrl> = Setting::new(
-"MOVIE_BAG_PUBLIC_URL", Subject::Server, &[Reader::Links], BaseUrl::parse).default_in_words("http://localhost:PORT")
-    .option("serve --public-url")
-    .form("an `http` or `https` URL without `?` and `#`")
-    .means("Base URL of the links in mails")
-    .details("It is never taken from a request. It may have a path, for a proxy that strips one. The default has the port of `MOVIE_BAG_BIND`.");
+    "MOVIE_BAG_PUBLIC_URL",
+    Subject::Server,
+    &[Reader::Links],
+    BaseUrl::parse,
+)
+.default_in_words("http://localhost:PORT")
+.option("serve --public-url")
+.form("an `http` or `https` URL without `?` and `#`")
+.means("Base URL of the links in mails")
+.details("It is never taken from a request. It may have a path, for a proxy that strips one. The default has the port of `MOVIE_BAG_BIND`.");
 
 pub(crate) static TRUSTED_PROXIES: Setting<Vec<IpNet>> = Setting::new(
     "MOVIE_BAG_TRUSTED_PROXIES",
@@ -63,21 +68,31 @@ pub(crate) static MAX_CONNECTIONS: Setting<usize> = Setting::new(
 .details("See [Connections and open files](operations.md#connections-and-open-files).");
 
 pub(crate) static REQUEST_TIMEOUT: Setting<Duration> = Setting::new(
-"MOVIE_BAG_REQUEST_TIMEOUT", Subject::Limits, &[Reader::Server], values::span).default("90s")
-        .form(TIME)
-        .means("Maximum time to answer a request")
-        .details(
-            "At shutdown the server waits this long for requests in progress. A second Ctrl-C ends it at once.",
-        );
+    "MOVIE_BAG_REQUEST_TIMEOUT",
+    Subject::Limits,
+    &[Reader::Server],
+    values::span,
+)
+.default("90s")
+.form(TIME)
+.means("Maximum time to answer a request")
+.details(
+    "At shutdown the server waits this long for requests in progress. A second Ctrl-C ends it at once.",
+);
 
 pub(crate) static METRICS_BIND: Setting<SocketAddr> = Setting::new(
-"MOVIE_BAG_METRICS_BIND", Subject::Logs, &[Reader::Server], values::socket_address).default_in_words("off")
-        .form(ADDRESS)
-        .means("Address and port of the Prometheus metrics at /metrics")
-        .details(
-            "It is separate from the API so that metrics are not public. A socket of systemd with the name `metrics` replaces it. \
-             See [Metrics](operations.md#metrics).",
-        );
+    "MOVIE_BAG_METRICS_BIND",
+    Subject::Logs,
+    &[Reader::Server],
+    values::socket_address,
+)
+.default_in_words("off")
+.form(ADDRESS)
+.means("Address and port of the Prometheus metrics at /metrics")
+.details(
+    "It is separate from the API so that metrics are not public. A socket of systemd with the name `metrics` replaces it. \
+     See [Metrics](operations.md#metrics).",
+);
 
 /// Definitions of these settings, in the order of the documentation.
 pub(super) static DEFINITIONS: &[&Definition] = &[

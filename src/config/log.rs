@@ -5,11 +5,16 @@ use super::setting::{Definition, Reader, Setting, Subject};
 use super::values::{self, one_of};
 
 pub(crate) static FILTER: Setting<String> = Setting::new(
-"MOVIE_BAG_LOG", Subject::Logs, &[Reader::Every], values::text).default_in_words("info for serve, warn for smtp-debug, else off")
-    .option("--verbose")
-    .form("`error`, `warn`, `info`, `debug`, `trace`, or `warn,movie_bag_store=debug`")
-    .means("Log level, or a filter by module")
-    .details("A filter gives modules their own levels. `--verbose` means `info`, given twice `debug`. Logs go to stderr.");
+    "MOVIE_BAG_LOG",
+    Subject::Logs,
+    &[Reader::Every],
+    values::text,
+)
+.default_in_words("info for serve, warn for smtp-debug, else off")
+.option("--verbose")
+.form("`error`, `warn`, `info`, `debug`, `trace`, or `warn,movie_bag_store=debug`")
+.means("Log level, or a filter by module")
+.details("A filter gives modules their own levels. `--verbose` means `info`, given twice `debug`. Logs go to stderr.");
 
 pub(crate) static FORMAT: Setting<bool> = Setting::new(
     "MOVIE_BAG_LOG_FORMAT",

@@ -11,7 +11,7 @@ pub(super) struct Lookup<'a> {
     sources: &'a Sources,
     /// Whether the defaults of the profile `production` apply. Set once the profile is resolved.
     pub(super) is_production: bool,
-    pub(super) report: Vec<ReportedSetting>,
+    report: Vec<ReportedSetting>,
     pub(super) problems: Vec<String>,
 }
 
@@ -112,6 +112,14 @@ impl<'a> Lookup<'a> {
         if let Some(reported) = self.report.iter_mut().find(|reported| reported.key == key) {
             reported.value = value;
         }
+    }
+
+    /// Returns the value and source of each setting, in the order of the documentation.
+    pub(super) fn into_report(mut self) -> Vec<ReportedSetting> {
+        self.report.sort_by_cached_key(|reported| {
+            definitions::all().position(|definition| definition.name == reported.key)
+        });
+        self.report
     }
 
     /// Returns a warning for each key with a prefix of the settings that is not a setting.

@@ -39,12 +39,16 @@ pub(crate) static USERNAME: Setting<String> = Setting::new(
 .details("Used only if `MAIL_PASSWORD` is set too.");
 
 pub(crate) static PASSWORD: Setting<Secret> = Setting::new(
-"MAIL_PASSWORD", Subject::Mail, &[Reader::Mail], values::password)
-        .form("text")
-        .means("Password at the mail server")
-        .details(
-            "Used only if `MAIL_USERNAME` is set too. If only one of them is set, no login takes place, and `check` reports it.",
-        )
+    "MAIL_PASSWORD",
+    Subject::Mail,
+    &[Reader::Mail],
+    values::password,
+)
+.form("text")
+.means("Password at the mail server")
+.details(
+    "Used only if `MAIL_USERNAME` is set too. If only one of them is set, no login takes place, and `check` reports it.",
+)
 .secrecy(Secrecy::Secret);
 
 pub(crate) static USE_TLS: Setting<bool> = Setting::new(
@@ -70,13 +74,17 @@ pub(crate) static USE_SSL: Setting<bool> = Setting::new(
 .details("The certificate must be valid for `MAIL_SERVER`. Excludes `MAIL_USE_TLS`.");
 
 pub(crate) static CA_FILE: Setting<PathBuf> = Setting::new(
-"MAIL_CA_FILE", Subject::Mail, &[Reader::Mail], values::path)
-        .form("path of a PEM file")
-        .means("Certificates to trust in addition to the public authorities")
-        .details(
-            "The file holds the certificate of an authority, or the self-signed certificate of the mail server itself. \
-             It has an effect only with `MAIL_USE_TLS` or `MAIL_USE_SSL`.",
-        );
+    "MAIL_CA_FILE",
+    Subject::Mail,
+    &[Reader::Mail],
+    values::path,
+)
+.form("path of a PEM file")
+.means("Certificates to trust in addition to the public authorities")
+.details(
+    "The file holds the certificate of an authority, or the self-signed certificate of the mail server itself. \
+     It has an effect only with `MAIL_USE_TLS` or `MAIL_USE_SSL`.",
+);
 
 pub(crate) static DEFAULT_SENDER: Setting<String> = Setting::new(
     "MAIL_DEFAULT_SENDER",
@@ -111,13 +119,18 @@ pub(crate) static CONNECTIONS: Setting<usize> = Setting::new(
 .details("Each process has its own.");
 
 pub(crate) static TIMEOUT: Setting<Duration> = Setting::new(
-"MOVIE_BAG_MAIL_TIMEOUT", Subject::Mail, &[Reader::Mail], values::span).default("30s")
-        .form(TIME)
-        .means("Maximum time to send one mail")
-        .details(
-            "It covers everything from the name lookup to the last reply. The lookup, the connection and the TLS handshake may each take \
-             a third of it, every command a half, and the reply to the message all that is left.",
-        );
+    "MOVIE_BAG_MAIL_TIMEOUT",
+    Subject::Mail,
+    &[Reader::Mail],
+    values::span,
+)
+.default("30s")
+.form(TIME)
+.means("Maximum time to send one mail")
+.details(
+    "It covers everything from the name lookup to the last reply. The lookup, the connection and the TLS handshake may each take \
+     a third of it, every command a half, and the reply to the message all that is left.",
+);
 
 /// Definitions of these settings, in the order of the documentation.
 pub(super) static DEFINITIONS: &[&Definition] = &[

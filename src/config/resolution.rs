@@ -69,7 +69,7 @@ pub(crate) fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
         templates,
         inbox_url,
         log,
-        report: keys.report,
+        report: keys.into_report(),
         warnings,
         env_file: sources.env_file.as_ref().map(|(path, lines)| EnvFile {
             path: path.clone(),

@@ -33,13 +33,18 @@ pub(crate) static PROFILE: Setting<Profile> = Setting::new(
 .details("See [Profiles](#profiles).");
 
 pub(crate) static DATA_DIR: Setting<PathBuf> = Setting::new(
-"MOVIE_BAG_DATA_DIR", Subject::General, &[Reader::Database], values::path).default_in_words("the platform's data folder")
-    .form("path of a folder")
-    .means("Folder of the SQLite database and the generated secret")
-    .details(
-        "Default: `~/.local/share/movie-bag` on Linux, `~/Library/Application Support/movie-bag` on macOS, \
-         `%LOCALAPPDATA%\\movie-bag` on Windows. It is created with mode 0700, files in it with mode 0600.",
-    );
+    "MOVIE_BAG_DATA_DIR",
+    Subject::General,
+    &[Reader::Database],
+    values::path,
+)
+.default_in_words("the platform's data folder")
+.form("path of a folder")
+.means("Folder of the SQLite database and the generated secret")
+.details(
+    "Default: `~/.local/share/movie-bag` on Linux, `~/Library/Application Support/movie-bag` on macOS, \
+     `%LOCALAPPDATA%\\movie-bag` on Windows. It is created with mode 0700, files in it with mode 0600.",
+);
 
 pub(crate) static TEMPLATES: Setting<PathBuf> = Setting::new(
     "MOVIE_BAG_TEMPLATES",

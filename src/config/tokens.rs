@@ -7,20 +7,29 @@ use super::setting::{Definition, Reader, Secrecy, Setting, Subject};
 use super::values::{self, Secret};
 
 pub(crate) static SECRET: Setting<Secret> = Setting::new(
-"JWT_SECRET_KEY", Subject::Tokens, &[Reader::Links], values::secret).default_in_words("generated once and kept")
-        .form("32 bytes or more")
-        .means("Secret that signs all tokens")
-        .details(
-            "Generate one with `openssl rand -base64 48`. All servers and commands that share a database need the same secret. \
-             A generated secret is kept in the data folder. `production` requires one of your own.",
-        )
+    "JWT_SECRET_KEY",
+    Subject::Tokens,
+    &[Reader::Links],
+    values::secret,
+)
+.default_in_words("generated once and kept")
+.form("32 bytes or more")
+.means("Secret that signs all tokens")
+.details(
+    "Generate one with `openssl rand -base64 48`. All servers and commands that share a database need the same secret. \
+     A generated secret is kept in the data folder. `production` requires one of your own.",
+)
 .secrecy(Secrecy::Secret);
 
 pub(crate) static PREVIOUS_SECRET: Setting<Secret> = Setting::new(
-"JWT_SECRET_KEY_PREVIOUS", Subject::Tokens, &[Reader::Links], values::secret)
-        .form("32 bytes or more")
-        .means("Former secret that still verifies tokens, for secret rotation")
-        .details("It never signs. Remove it when the tokens that it signed have expired. See [Secret rotation](operations.md#secret-rotation).")
+    "JWT_SECRET_KEY_PREVIOUS",
+    Subject::Tokens,
+    &[Reader::Links],
+    values::secret,
+)
+.form("32 bytes or more")
+.means("Former secret that still verifies tokens, for secret rotation")
+.details("It never signs. Remove it when the tokens that it signed have expired. See [Secret rotation](operations.md#secret-rotation).")
 .secrecy(Secrecy::Secret);
 
 pub(crate) static RESET_LIFETIME: Setting<Duration> = Setting::new(
