@@ -36,7 +36,6 @@ mod security;
 mod settings;
 mod sink;
 mod supervision;
-mod supply_chain;
 mod systemd;
 mod templates;
 mod terminal;

@@ -62,7 +62,7 @@ fn read_members() -> Vec<Member> {
 }
 
 /// Returns the metadata of all packages of all platforms, or of this platform if only those are downloaded.
-pub fn full_metadata() -> Value {
+fn full_metadata() -> Value {
     metadata(&[]).unwrap_or_else(|error| {
         let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
         let host = String::from_utf8(host).unwrap();
@@ -86,7 +86,7 @@ fn metadata(more: &[&str]) -> Result<Value, String> {
     }
 }
 
-pub fn text<'a>(object: &'a Value, key: &str) -> &'a str {
+fn text<'a>(object: &'a Value, key: &str) -> &'a str {
     object[key].as_str().unwrap_or_default()
 }
 
@@ -169,6 +169,27 @@ fn reachable(metadata: &Value, name: &str) -> BTreeSet<String> {
         }
     }
     reached.into_iter().map(|id| names[id].to_owned()).collect()
+}
+
+/// The compiler forbids unsafe code only in packages that inherit the lints.
+#[test]
+fn every_package_inherits_the_lints_of_the_workspace() {
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    for member in members() {
+        let inherits = member.manifest.contains("\n[lints]\nworkspace = true\n");
+        assert!(inherits, "{}", member.name);
+    }
+}
+
+#[test]
+fn the_tests_run_with_the_oldest_supported_compiler() {
+    let read = |name: &str| fs::read_to_string(repository().join(name)).unwrap();
+    let manifest = read("Cargo.toml");
+    let (_, version) = manifest.split_once("\nrust-version = \"").unwrap();
+    let version = version.split('"').next().unwrap();
+    let channel = format!("\nchannel = \"{version}.0\"\n");
+    assert!(read("rust-toolchain.toml").contains(&channel), "{channel}");
 }
 
 #[test]
