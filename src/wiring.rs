@@ -1,5 +1,6 @@
 //! Creates the implementations from the settings. The only module that picks a database and a mail client.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -167,8 +168,8 @@ struct WebTemplates(Arc<Templates>);
 
 impl PageTemplates for WebTemplates {
     fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError> {
-        let values = values.iter().copied();
-        Ok(self.0.render(&format!("web/{name}"), values)?)
+        let values: BTreeMap<&str, &str> = values.iter().copied().collect();
+        Ok(self.0.render(&format!("web/{name}"), &values)?)
     }
 }
 

@@ -7,9 +7,8 @@ use movie_bag_core::app::unusable_token;
 use movie_bag_core::domain::clock::{Clock as _, draw};
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::id::EntryId;
-use movie_bag_core::ports::mail::{
-    DeliveryError, Mail, RenderError, Rendered, Renderer as _, ResetPassword,
-};
+use movie_bag_core::domain::mail::{Mail, Period, ResetPassword, Time, TokenLink, UserInput};
+use movie_bag_core::ports::mail::{DeliveryError, RenderError, Rendered, Renderer as _};
 use movie_bag_mail::dialogue::{self, Dialogue, Step};
 use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::templates::Templates;
@@ -103,13 +102,15 @@ fn reset_mail(
     let base = settings.public_url(settings.http.bind.port());
     let lifetime = settings.tokens.reset_lifetime;
     TeraRenderer::new(templates).render(&Mail::ResetPassword(ResetPassword {
-        url: format!("{}/reset/{}", base.as_str(), unusable_token()),
-        email: to.as_str().to_owned(),
-        expires_at: now + lifetime,
-        lifetime,
-        requested_at: now,
-        origin: "movie-bag check --send-test-mail: this is a test, and its link does not work"
-            .to_owned(),
+        url: TokenLink(format!("{}/reset/{}", base.as_str(), unusable_token())),
+        email: UserInput(to.as_str().to_owned()),
+        expires_at: Time(now + lifetime),
+        lifetime: Period(lifetime),
+        requested_at: Time(now),
+        origin: UserInput(
+            "movie-bag check --send-test-mail: this is a test, and its link does not work"
+                .to_owned(),
+        ),
     }))
 }
 

@@ -107,20 +107,21 @@ and .svg files are served unchanged.
 Templates, with their variables:
 "
     .to_owned();
-    for template in BUILT_IN_TEMPLATES.templates {
+    for template in &BUILT_IN_TEMPLATES.templates {
+        let names: Vec<&str> = template.variables.iter().map(|one| one.name).collect();
         text.push_str(&format!(
             "\n  {}\n{}",
             template.name,
-            indent_text(template.purpose)
+            indent_text(&template.purpose)
         ));
-        text.push_str(&indent_text(&template.variables.join(", ")));
+        text.push_str(&indent_text(&names.join(", ")));
     }
     text.push_str("\nVariables:\n");
-    for variable in BUILT_IN_TEMPLATES.variables {
+    for variable in BUILT_IN_TEMPLATES.variables() {
         text.push_str(&format!(
             "  {}\n{}",
             variable.name,
-            indent_text(variable.meaning)
+            indent_text(&variable.meaning)
         ));
     }
     text

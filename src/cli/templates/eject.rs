@@ -47,20 +47,20 @@ pub(super) fn run(args: &Args, ui: &Ui) -> anyhow::Result<()> {
         .map(|template| {
             Ok((
                 template,
-                inspect_target(&override_path(&folder, template.name), template)?,
+                inspect_target(&override_path(&folder, &template.name), template)?,
             ))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let names = |wanted: fn(&TargetState) -> bool| -> Vec<&str> {
         let those = found.iter().filter(|(_, found)| wanted(found));
-        those.map(|(template, _)| template.name).collect()
+        those.map(|(template, _)| template.name.as_str()).collect()
     };
     let differing = names(|found| matches!(found, TargetState::Different));
     if !differing.is_empty() && !args.force {
         return Err(would_overwrite(&folder, &differing).into());
     }
     for (template, found) in &found {
-        write(&override_path(&folder, template.name), template, found)?;
+        write(&override_path(&folder, &template.name), template, found)?;
     }
     report(
         ui,

@@ -16,7 +16,7 @@ pub(in crate::cli) struct Args {}
 
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
     let mut table = table::table(["TEMPLATE", "PURPOSE", "VARIABLES", "SOURCE"], &[1, 2, 3]);
-    for template in BUILT_IN_TEMPLATES.templates {
+    for template in &BUILT_IN_TEMPLATES.templates {
         let path = templates
             .path(template)
             .map(|path| path.display().to_string());
@@ -24,10 +24,11 @@ pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()
             let json = json!({"name": template.name, "purpose": template.purpose, "variables": meanings(template), "path": path});
             ui.answer(&json.to_string())?;
         } else {
+            let names: Vec<&str> = template.variables.iter().map(|one| one.name).collect();
             table.add_row([
-                template.name.to_owned(),
-                template.purpose.to_owned(),
-                template.variables.join(", "),
+                template.name.clone(),
+                template.purpose.clone(),
+                names.join(", "),
                 path.unwrap_or_else(|| "built in".to_owned()),
             ]);
         }
@@ -42,7 +43,6 @@ fn meanings(template: &BuiltIn) -> Map<String, Value> {
     template
         .variables
         .iter()
-        .filter_map(|name| BUILT_IN_TEMPLATES.variable(name))
-        .map(|variable| (variable.name.to_owned(), variable.meaning.into()))
+        .map(|variable| (variable.name.to_owned(), variable.meaning.as_str().into()))
         .collect()
 }

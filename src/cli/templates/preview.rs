@@ -1,8 +1,8 @@
 //! `templates preview`: renders a template with sample values.
 
-use movie_bag_core::domain::outbox::MailKind;
+use movie_bag_core::domain::mail::MailKind;
 use movie_bag_core::domain::spelling;
-use movie_bag_mail::templates::Templates;
+use movie_bag_mail::templates::{Part, Templates};
 use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
@@ -28,7 +28,12 @@ pub(in crate::cli) struct Args {
 fn names() -> Vec<&'static str> {
     let mails = MailKind::ALL.iter().map(|kind| kind.name());
     mails
-        .chain(BUILT_IN_TEMPLATES.templates.iter().map(|one| one.name))
+        .chain(
+            BUILT_IN_TEMPLATES
+                .templates
+                .iter()
+                .map(|one| one.name.as_str()),
+        )
         .collect()
 }
 
@@ -43,10 +48,10 @@ pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result
         return Ok(());
     }
     let kind: MailKind = args.name.parse().map_err(|_| unknown(&args.name))?;
-    let subject = kind.subject();
-    let text = part(templates, kind, "txt")?;
+    let subject = part(templates, kind, Part::Subject)?;
+    let (subject, text) = (subject.trim(), part(templates, kind, Part::Text)?);
     if ui.is_json() {
-        let html = part(templates, kind, "html")?;
+        let html = part(templates, kind, Part::Html)?;
         ui.answer_json(&json!({"subject": subject, "text": text, "html": html}))?;
     } else {
         ui.answer_raw(&format!("Subject: {subject}\n\n{text}"))?;
@@ -54,8 +59,8 @@ pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result
     Ok(())
 }
 
-fn part(templates: &Templates, kind: MailKind, ending: &str) -> anyhow::Result<String> {
-    let name = format!("email/{kind}.{ending}");
+fn part(templates: &Templates, kind: MailKind, part: Part) -> anyhow::Result<String> {
+    let name = part.template_name(kind);
     let template = BUILT_IN_TEMPLATES
         .find(&name)
         .ok_or_else(|| unknown(&name))?;

@@ -7,7 +7,7 @@ use super::hand_over::DeliveryMode;
 use crate::domain::account::Account;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
-use crate::domain::outbox::MailKind;
+use crate::domain::mail::MailKind;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token, TokenError};
 use crate::ports::metrics::ResetResult;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::application::App;
 use crate::domain::account::Account;
-use crate::domain::outbox::{Entry, MailKind};
-use crate::ports::mail::{
-    AccessRevoked, AddressChanged, Invitation, Mail, Message, ResetPassword, ResetSuccessful,
+use crate::domain::mail::{
+    AccessRevoked, AddressChanged, Internal, Invitation, Mail, MailKind, Period, ResetPassword,
+    ResetSuccessful, Time, TokenLink, UserInput,
 };
+use crate::domain::outbox::Entry;
+use crate::ports::mail::Message;
 
 /// Age at which a mail is given up, even if its link is still valid: a mail server that is only busy accepts it before (RFC 5321
 /// 4.5.4.1).
@@ -61,17 +61,19 @@ impl App {
         if self.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
             return Err("no mail server accepted it for five days");
         }
-        let email = account.address.clone();
+        let email = UserInput(account.address.clone());
+        let origin = UserInput(entry.origin.noun_phrase());
+        let at = Time(entry.requested_at);
         match entry.kind {
             MailKind::ResetPassword => {
-                let (url, expires_at) = self.fresh_link(entry, account, rules.reset_lifetime)?;
-                let (lifetime, origin) = (rules.reset_lifetime, entry.origin.noun_phrase());
+                let lifetime = rules.reset_lifetime;
+                let (url, expires_at) = self.fresh_link(entry, account, lifetime)?;
                 Ok(Mail::ResetPassword(ResetPassword {
                     url,
                     email,
                     expires_at,
-                    lifetime,
-                    requested_at: entry.requested_at,
+                    lifetime: Period(lifetime),
+                    requested_at: at,
                     origin,
                 }))
             }
@@ -82,39 +84,39 @@ impl App {
                     url,
                     email,
                     expires_at,
-                    lifetime,
+                    lifetime: Period(lifetime),
                     site: self.site(),
                 }))
             }
             MailKind::ResetSuccessful => Ok(Mail::ResetSuccessful(ResetSuccessful {
                 email,
-                at: entry.requested_at,
-                origin: entry.origin.noun_phrase(),
+                at,
+                origin,
                 forgot_url: self.forgot_url(),
             })),
             MailKind::AddressChanged => Ok(Mail::AddressChanged(AddressChanged {
-                email: entry.recipient.clone().unwrap_or(email),
-                at: entry.requested_at,
-                origin: entry.origin.noun_phrase(),
+                email: UserInput(recipient(entry, account)),
+                at,
+                origin,
             })),
             MailKind::AccessRevoked => Ok(Mail::AccessRevoked(AccessRevoked {
                 email,
-                at: entry.requested_at,
-                origin: entry.origin.noun_phrase(),
+                at,
+                origin,
                 forgot_url: self.forgot_url(),
             })),
         }
     }
 
-    fn forgot_url(&self) -> String {
-        format!("{}/forgot", self.rules.public_url)
+    fn forgot_url(&self) -> Internal {
+        Internal(format!("{}/forgot", self.rules.public_url))
     }
 
     /// Returns host, port and path of the public URL, which identify the service in mails.
-    fn site(&self) -> String {
+    fn site(&self) -> Internal {
         let url = &self.rules.public_url;
         let site = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        site.trim_end_matches('/').to_owned()
+        Internal(site.trim_end_matches('/').to_owned())
     }
 
     fn fresh_link(
@@ -122,7 +124,7 @@ impl App {
         entry: &Entry,
         account: &Account,
         lifetime: Duration,
-    ) -> Result<(String, Timestamp), &'static str> {
+    ) -> Result<(TokenLink, Time), &'static str> {
         if !self.keys.fits(&entry.fingerprint, account) {
             return Err("the password or the address has changed since the request");
         }
@@ -130,6 +132,6 @@ impl App {
         if self.clock.now() >= link.expires_at {
             return Err("its link would have expired already");
         }
-        Ok((link.link, link.expires_at))
+        Ok((TokenLink(link.link), Time(link.expires_at)))
     }
 }

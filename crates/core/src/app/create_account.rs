@@ -12,7 +12,7 @@ use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
-use crate::domain::outbox::MailKind;
+use crate::domain::mail::MailKind;
 use crate::domain::password::{PasswordHash, PasswordInput};
 use crate::ports::store::AccountCreation;
 

@@ -7,7 +7,8 @@ use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::event::Origin;
 use crate::domain::id::{EntryId, LeaseId};
-use crate::domain::outbox::{Entry, EntryState, LEASE, Lease, MailKind};
+use crate::domain::mail::MailKind;
+use crate::domain::outbox::{Entry, EntryState, LEASE, Lease};
 
 /// Deliverer of a mail that a use case queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use crate::domain::clock::draw;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{Event, EventKind, Origin};
 use crate::domain::id::{AccountId, RevocationId};
-use crate::domain::outbox::{Entry, MailKind};
+use crate::domain::mail::MailKind;
+use crate::domain::outbox::Entry;
 use crate::domain::password::PasswordInput;
 use crate::ports::store::{CredentialChange, Deletion, Replacement};
 

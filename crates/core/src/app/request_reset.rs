@@ -15,7 +15,7 @@ use crate::domain::email_address::{EmailAddress, masked};
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
 use crate::domain::limit::Limit;
-use crate::domain::outbox::MailKind;
+use crate::domain::mail::MailKind;
 use crate::domain::token::{Purpose, Token};
 use crate::ports::store::QueueResult;
 

@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod foreign_hash;
 pub mod id;
 pub mod limit;
+pub mod mail;
 pub mod mail_server;
 pub mod movie;
 pub mod outbox;

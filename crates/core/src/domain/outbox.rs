@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use super::event::{Origin, named};
 use super::fingerprint::Fingerprint;
 use super::id::{AccountId, EntryId, LeaseId};
+use super::mail::MailKind;
 
 /// Duration of a lease. A running attempt renews it.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -26,22 +27,6 @@ pub const LEASE: Duration = Duration::from_secs(15);
 pub const RENEWAL: Duration = Duration::from_secs(5);
 /// Longest delay between two attempts, before jitter.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
-
-named! {
-    /// Mail kind. Each has a pair of templates.
-    MailKind {
-        /// Link to choose a new password.
-        ResetPassword = "reset_password",
-        /// Confirmation of a changed password.
-        ResetSuccessful = "reset_successful",
-        /// Link to choose the first password.
-        Invitation = "invitation",
-        /// Notice of a changed address.
-        AddressChanged = "address_changed",
-        /// Notice that all sessions were ended.
-        AccessRevoked = "access_revoked",
-    }
-}
 
 named! {
     /// State of an entry.

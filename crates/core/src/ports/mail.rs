@@ -4,149 +4,13 @@
 //! when, and whether a failed delivery is tried again.
 
 use std::error::Error;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::domain::mail::Mail;
 use crate::domain::mail_server::Capacity;
-use crate::domain::outbox::{MailKind, Round};
-
-/// Defines the kinds of mails: for each kind its subject, and a struct with the values of its templates. The names of the fields
-/// are those of the template variables; the variant of [`Value`] determines how a value is formatted.
-macro_rules! mails {
-    ($(
-        $(#[$doc:meta])*
-        $kind:ident: $subject:literal {
-            $($(#[$field_doc:meta])* $field:ident: $type:ty => $value:ident,)+
-        }
-    )+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone)]
-            pub struct $kind {
-                $($(#[$field_doc])* pub $field: $type,)+
-            }
-        )+
-
-        /// Mail with the values of its templates.
-        #[derive(Debug, Clone)]
-        pub enum Mail {
-            $($(#[$doc])* $kind($kind),)+
-        }
-
-        impl Mail {
-            /// Returns the mail kind.
-            pub fn kind(&self) -> MailKind {
-                match self {
-                    $(Self::$kind(_) => MailKind::$kind,)+
-                }
-            }
-
-            /// Returns the values of the templates, by the names of their variables.
-            pub fn values(&self) -> Vec<(&'static str, Value<'_>)> {
-                match self {
-                    $(Self::$kind(mail) => vec![$((stringify!($field), Value::$value(&mail.$field)),)+],)+
-                }
-            }
-        }
-
-        impl MailKind {
-            /// Returns the subject of the mails of this kind.
-            pub const fn subject(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $subject,)+
-                }
-            }
-
-            /// Returns the names of the template variables, in the order of the documentation.
-            pub const fn variables(self) -> &'static [&'static str] {
-                match self {
-                    $(Self::$kind => &[$(stringify!($field),)+],)+
-                }
-            }
-        }
-    };
-}
-
-mails! {
-    /// Link to choose a new password.
-    ResetPassword: "[Movie-bag] Reset your password" {
-        /// Link with the token.
-        url: String => Unchanged,
-        /// Address of the account.
-        email: String => UserInput,
-        /// Period in which the link is valid, from the request.
-        lifetime: Duration => Period,
-        /// Time when the link expires.
-        expires_at: Timestamp => Time,
-        /// Time of the request.
-        requested_at: Timestamp => Time,
-        /// Source of the request, as a noun phrase that fits after "by".
-        origin: String => UserInput,
-    }
-
-    /// Confirmation of a changed password.
-    ResetSuccessful: "[Movie-bag] Your password was changed" {
-        /// Address of the account.
-        email: String => UserInput,
-        /// Time of the change.
-        at: Timestamp => Time,
-        /// Source of the change, as a noun phrase that fits after "by".
-        origin: String => UserInput,
-        /// Page that requests a new link.
-        forgot_url: String => Unchanged,
-    }
-
-    /// Link to choose the first password.
-    Invitation: "[Movie-bag] Choose your password" {
-        /// Link with the token.
-        url: String => Unchanged,
-        /// Address of the account.
-        email: String => UserInput,
-        /// Period in which the link is valid, from the invitation.
-        lifetime: Duration => Period,
-        /// Time when the link expires.
-        expires_at: Timestamp => Time,
-        /// Service that invites: host, port and path of its public URL.
-        site: String => Unchanged,
-    }
-
-    /// Notice of a changed address, to the old and to the new one.
-    AddressChanged: "[Movie-bag] Your email address was changed" {
-        /// Address that this mail is sent to.
-        email: String => UserInput,
-        /// Time of the change.
-        at: Timestamp => Time,
-        /// Source of the change, as a noun phrase that fits after "by".
-        origin: String => UserInput,
-    }
-
-    /// Notice that all sessions were ended.
-    AccessRevoked: "[Movie-bag] You were logged out everywhere" {
-        /// Address of the account.
-        email: String => UserInput,
-        /// Time of the revocation.
-        at: Timestamp => Time,
-        /// Source of the revocation, as a noun phrase that fits after "by".
-        origin: String => UserInput,
-        /// Page that requests a link to choose a new password.
-        forgot_url: String => Unchanged,
-    }
-}
-
-/// Value of a template variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// Text that may contain user input.
-    UserInput(&'a str),
-    /// Text from the service itself, which is inserted unchanged, such as a link.
-    Unchanged(&'a str),
-    /// Time.
-    Time(&'a Timestamp),
-    /// Period.
-    Period(&'a Duration),
-}
+use crate::domain::outbox::Round;
 
 /// Rendered mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +22,7 @@ pub struct Rendered {
 }
 
 pub trait Renderer: Send + Sync {
-    /// Renders both parts.
+    /// Renders the subject and both parts.
     ///
     /// # Errors
     /// A template fails, or the result cannot be sent as a mail.

@@ -5,7 +5,7 @@
 
 use crate::domain::event::named;
 use crate::domain::limit::Limit;
-use crate::domain::outbox::MailKind;
+use crate::domain::mail::MailKind;
 
 named! {
     /// Result of one attempt to deliver a mail.

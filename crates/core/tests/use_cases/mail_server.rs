@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use movie_bag_core::domain::mail::Mail;
 use movie_bag_core::domain::mail_server::{Capacity, later_share};
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::ports::mail::{
-    DeliveryError, Mail, MailSession, Mailer, Message, NoSession, Receipt, RenderError, Rendered,
+    DeliveryError, MailSession, Mailer, Message, NoSession, Receipt, RenderError, Rendered,
     Renderer, SendError,
 };
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
@@ -136,8 +137,8 @@ pub(crate) struct TestRenderer;
 impl Renderer for TestRenderer {
     fn render(&self, mail: &Mail) -> Result<Rendered, RenderError> {
         let text = match mail {
-            Mail::ResetPassword(mail) => mail.url.clone(),
-            Mail::Invitation(mail) => mail.url.clone(),
+            Mail::ResetPassword(mail) => mail.url.to_string(),
+            Mail::Invitation(mail) => mail.url.to_string(),
             _ => String::new(),
         };
         Ok(Rendered {

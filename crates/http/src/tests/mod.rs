@@ -18,11 +18,12 @@ use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
 use movie_bag_core::domain::clock::Clock;
 use movie_bag_core::domain::event::Origin;
+use movie_bag_core::domain::mail::Mail;
 use movie_bag_core::domain::mail_server::Capacity;
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::domain::password::PasswordPolicy;
 use movie_bag_core::ports::mail::{
-    Mail, MailSession, Mailer, NoSession, RenderError, Rendered, Renderer,
+    MailSession, Mailer, NoSession, RenderError, Rendered, Renderer,
 };
 use movie_bag_smtp_sink::net::http1;
 use serde_json::Value;

@@ -15,12 +15,13 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
+use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
 
 pub use error::{Place, TemplateError};
 use overrides::Override;
 pub use overrides::override_path;
-pub use table::{BuiltIn, Sample, TemplateTable, Variable};
+pub use table::{BuiltIn, Part, TemplateTable};
 
 /// Maximum length of a line in a mail, in bytes, without its line end (RFC 5322 2.1.1).
 const MAX_LINE_BYTES: usize = 998;
@@ -64,7 +65,12 @@ impl Templates {
             .templates
             .iter()
             .filter(|template| !template.is_raw())
-            .map(|template| (template.name, templates.source(template).to_owned()))
+            .map(|template| {
+                (
+                    template.name.as_str(),
+                    templates.source(template).to_owned(),
+                )
+            })
             .collect::<Vec<_>>();
         // All templates are added in one call, since they extend each other.
         if let Err(error) = templates.tera.add_raw_templates(sources) {
@@ -99,34 +105,36 @@ impl Templates {
         &self.warnings
     }
 
-    /// Renders a template. Values that are not its variables are ignored.
+    /// Renders a template. Fields of the values that are not its variables are ignored.
     ///
     /// # Errors
     /// A variable without a value, or a mail with a line that cannot be sent.
-    pub fn render<'a, V: AsRef<str>>(
-        &self,
-        name: &str,
-        values: impl IntoIterator<Item = (&'a str, V)>,
-    ) -> Result<String, TemplateError> {
+    pub fn render(&self, name: &str, values: &impl Serialize) -> Result<String, TemplateError> {
         let Some(template) = self.table.find(name) else {
             return Err(TemplateError::whole(name, "it does not exist"));
         };
         if template.is_raw() {
             return Ok(self.source(template).to_owned());
         }
+        let given = Context::from_serialize(values).map_err(|error| self.error(name, &error))?;
         let mut context = Context::new();
-        for (name, value) in values {
-            if template.variables.contains(&name) {
-                context.insert(name.to_owned(), value.as_ref());
+        for name in template.variables.iter().map(|variable| variable.name) {
+            if let Some(value) = given.get(name) {
+                context.insert_value(name, value.clone());
             }
         }
         let text = self
             .tera
             .render(name, &context)
             .map_err(|error| self.error(name, &error))?;
-        if template.is_mail()
-            && let Some(problem) = unsendable_line(&text)
-        {
+        let problem = if template.is_subject() {
+            unusable_subject(&text)
+        } else if template.is_mail() {
+            unsendable_line(&text)
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
             return Err(TemplateError::whole(self.location(template), problem));
         }
         Ok(text)
@@ -137,10 +145,7 @@ impl Templates {
     /// # Errors
     /// Those of [`Templates::render`].
     pub fn preview(&self, template: &BuiltIn) -> Result<String, TemplateError> {
-        let values = self
-            .table
-            .values(template, |variable| self.table.sample(template, variable));
-        self.render(template.name, values)
+        self.render(&template.name, &table::samples(template))
     }
 
     /// Returns the text of a template, from the override if there is one.
@@ -165,16 +170,14 @@ impl Templates {
 
     /// Returns the file of an override, or the name of a built-in template.
     fn location(&self, template: &BuiltIn) -> String {
-        self.path(template).map_or_else(
-            || template.name.to_owned(),
-            |path| path.display().to_string(),
-        )
+        self.path(template)
+            .map_or_else(|| template.name.clone(), |path| path.display().to_string())
     }
 
     /// Returns the names that a template and those that it extends or includes expect as variables.
     fn used_names(&self, template: &BuiltIn) -> HashSet<&str> {
         self.tera
-            .get_template_variables(template.name)
+            .get_template_variables(&template.name)
             .unwrap_or_default()
     }
 
@@ -206,7 +209,7 @@ impl Templates {
         self.table
             .templates
             .iter()
-            .filter(move |other| source.contains(other.name))
+            .filter(move |other| source.contains(&other.name))
     }
 
     /// Returns a note about the override that a built-in template extends or includes: an error in a built-in template is
@@ -280,6 +283,19 @@ fn first_report(text: &str) -> Option<(&str, Place, &str)> {
     let column = place.next()?.parse().ok()?;
     let line = place.next()?.parse().ok()?;
     Some((place.next()?, Place { line, column }, problem))
+}
+
+/// Returns the reason why a text, without the white space around it, cannot be a subject. Values have no line breaks, so the
+/// reason is in the template.
+fn unusable_subject(text: &str) -> Option<String> {
+    let subject = text.trim();
+    if subject.is_empty() {
+        Some("its output is empty, and a mail needs a subject".to_owned())
+    } else if subject.contains(char::is_control) {
+        Some("its output has several lines or control characters: a subject is one line".to_owned())
+    } else {
+        unsendable_line(subject)
+    }
 }
 
 /// Returns the reason why a text cannot be sent as a mail.

@@ -46,7 +46,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), TemplateError> {
 
 /// Reads the file of this template, if there is one.
 pub(super) fn read(folder: &Path, template: &BuiltIn) -> Result<Option<Override>, TemplateError> {
-    let path = override_path(folder, template.name);
+    let path = override_path(folder, &template.name);
     // A dangling link is a mistake, and not the same as no file.
     match fs::symlink_metadata(&path) {
         Ok(_) => {}

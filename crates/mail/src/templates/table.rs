@@ -3,33 +3,81 @@
 //! The table itself belongs to the program, which embeds the texts. The validation at startup, the commands for templates
 //! and the documentation are made from it.
 
+use std::collections::BTreeMap;
+
+use movie_bag_core::domain::mail::{Content, MailKind, Variable};
 use movie_bag_core::domain::spelling;
 
-/// Built-in templates and their variables.
+/// Built-in templates.
 #[derive(Debug)]
 pub struct TemplateTable {
     /// Templates, in the order in which they are listed.
-    pub templates: &'static [BuiltIn],
-    /// Variables. Each has the same meaning in every template.
-    pub variables: &'static [Variable],
-    /// Values of variables in previews that differ from [`Variable::sample`].
-    pub samples: &'static [Sample],
+    pub templates: Vec<BuiltIn>,
 }
 
 /// Built-in template.
 #[derive(Debug)]
 pub struct BuiltIn {
     /// Name, which is the path below the folder of templates. Values are escaped in templates that end in `.html`.
-    pub name: &'static str,
+    pub name: String,
     /// Purpose, in a few words.
-    pub purpose: &'static str,
-    /// Names of its variables. The template is given no other values.
-    pub variables: &'static [&'static str],
+    pub purpose: String,
+    /// Its variables. The template is given no other values.
+    pub variables: Vec<Variable>,
     /// Built-in text.
     pub source: &'static str,
 }
 
+/// Part of a mail, with a template of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Subject,
+    Text,
+    Html,
+}
+
+impl Part {
+    /// All parts, in the order in which their templates are listed.
+    pub const ALL: [Self; 3] = [Self::Html, Self::Text, Self::Subject];
+
+    /// Returns the name of the template of a mail kind.
+    pub fn template_name(self, kind: MailKind) -> String {
+        format!("email/{kind}{}", self.ending())
+    }
+
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Subject => ".subject.txt",
+            Self::Text => ".txt",
+            Self::Html => ".html",
+        }
+    }
+}
+
 impl BuiltIn {
+    /// Returns the template of one part of the mails of a kind.
+    pub fn of_mail(kind: MailKind, part: Part, source: &'static str) -> Self {
+        let (purpose, mut variables) = (kind.purpose(), kind.variables());
+        if part == Part::Subject {
+            variables.retain(|variable| variable.content != Content::TokenLink);
+        }
+        Self {
+            name: part.template_name(kind),
+            purpose: match part {
+                Part::Subject => "its subject".to_owned(),
+                Part::Text => "its plain text".to_owned(),
+                Part::Html => purpose,
+            },
+            variables,
+            source,
+        }
+    }
+
+    /// Returns whether the template is a subject, which is one line.
+    pub fn is_subject(&self) -> bool {
+        self.name.ends_with(Part::Subject.ending())
+    }
+
     /// Returns whether the template is part of a mail, whose lines have a maximum length.
     pub fn is_mail(&self) -> bool {
         self.name.starts_with("email/")
@@ -48,106 +96,62 @@ impl BuiltIn {
     }
 }
 
-/// Variable of templates.
-#[derive(Debug)]
-pub struct Variable {
-    /// Name in a template.
-    pub name: &'static str,
-    /// Meaning, in one line.
-    pub meaning: &'static str,
-    /// Value in a preview.
-    pub sample: &'static str,
-    /// Value that tries to break the template, for the validation.
-    pub(super) hostile: &'static str,
-}
-
-impl Variable {
-    /// Returns a variable whose values the service itself creates.
-    pub const fn internal(name: &'static str, meaning: &'static str, sample: &'static str) -> Self {
-        Self {
-            name,
-            meaning,
-            sample,
-            hostile: sample,
-        }
-    }
-
-    /// Returns a variable whose values contain user input.
-    pub const fn user_input(
-        name: &'static str,
-        meaning: &'static str,
-        sample: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            meaning,
-            sample,
-            hostile: HOSTILE,
-        }
-    }
-}
-
 /// Markup that must never be in a page or a mail unescaped.
 pub(super) const MARKUP: &str = "<script>movie-bag</script>";
 /// Hostile input: markup, quotes, and an expression that a template would evaluate.
 const HOSTILE: &str = "<script>movie-bag</script>'\"&{{ 7 * 7 }}";
 
-/// Value of a variable in the previews of some templates.
-#[derive(Debug)]
-pub struct Sample {
-    /// Beginning of the names of the templates.
-    pub template_prefix: &'static str,
-    /// Name of the variable.
-    pub variable: &'static str,
-    /// Value in a preview.
-    pub value: &'static str,
-}
-
 impl TemplateTable {
     /// Returns the template of this name.
-    pub fn find(&self, name: &str) -> Option<&'static BuiltIn> {
+    pub fn find(&self, name: &str) -> Option<&BuiltIn> {
         self.templates.iter().find(|template| template.name == name)
     }
 
-    /// Returns the variable of this name.
-    pub fn variable(&self, name: &str) -> Option<&'static Variable> {
-        self.variables.iter().find(|variable| variable.name == name)
+    /// Returns the variables of all templates. One that has several meanings is listed with each.
+    pub fn variables(&self) -> Vec<&Variable> {
+        let mut variables: Vec<&Variable> = Vec::new();
+        for variable in self.templates.iter().flat_map(|one| &one.variables) {
+            let is_same = |known: &&Variable| {
+                known.name == variable.name && known.meaning == variable.meaning
+            };
+            if !variables.iter().any(is_same) {
+                variables.push(variable);
+            }
+        }
+        variables
     }
 
     /// Returns the name of the template that was probably meant, by the whole name or by the file name alone.
-    pub fn nearest(&self, name: &str) -> Option<&'static str> {
-        let names = || self.templates.iter().map(|template| template.name);
-        let file_name = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
-        let written = name.rsplit('/').next().unwrap_or(name);
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let names = || self.templates.iter().map(|template| template.name.as_str());
         spelling::nearest(name, names()).or_else(|| {
-            let meant = spelling::nearest(written, names().map(file_name))?;
+            let meant = spelling::nearest(file_name(name), names().map(file_name))?;
             names().find(|name| file_name(name) == meant)
         })
     }
+}
 
-    /// Returns one value for each variable of a template.
-    pub fn values(
-        &self,
-        template: &BuiltIn,
-        value_of: impl Fn(&'static Variable) -> &'static str,
-    ) -> impl Iterator<Item = (&'static str, &'static str)> {
-        template
-            .variables
-            .iter()
-            .filter_map(|name| self.variable(name))
-            .map(move |variable| (variable.name, value_of(variable)))
-    }
+fn file_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
 
-    /// Returns the value of a variable in the preview of a template.
-    pub fn sample(&self, template: &BuiltIn, variable: &Variable) -> &'static str {
-        self.samples
-            .iter()
-            .find(|sample| {
-                template.name.starts_with(sample.template_prefix)
-                    && sample.variable == variable.name
-            })
-            .map_or(variable.sample, |sample| sample.value)
+/// Returns sample values for a template.
+pub(super) fn samples(template: &BuiltIn) -> BTreeMap<&str, &str> {
+    let variables = template.variables.iter();
+    variables
+        .map(|variable| (variable.name, variable.sample.as_str()))
+        .collect()
+}
+
+/// Returns values for a template that try to break it.
+pub(super) fn hostile_values(template: &BuiltIn) -> BTreeMap<&str, &str> {
+    let mut values = samples(template);
+    for variable in &template.variables {
+        if variable.content == Content::UserInput {
+            values.insert(variable.name, HOSTILE);
+        }
     }
+    values
 }
 
 #[cfg(test)]

@@ -1,22 +1,14 @@
 //! Overrides and their errors, with a small table of built-in templates.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::MAIN_SEPARATOR;
+use std::sync::LazyLock;
 
+use movie_bag_core::domain::mail::{Content, MailKind, Variable};
 use tempfile::TempDir;
 
 use super::*;
-
-macro_rules! built_in {
-    ($name:literal, [$($variable:literal),*], $source:expr) => {
-        BuiltIn {
-            name: $name,
-            purpose: "test",
-            variables: &[$($variable),*],
-            source: $source,
-        }
-    };
-}
 
 const MAIL: &str = "{% extends \"email/frame.html\" %}\n\
     {% block title %}Mail{% endblock %}\n\
@@ -25,96 +17,58 @@ const PAGE: &str = "{% extends \"web/base.html\" %}\n\
     {% block title %}Page{% endblock %}\n\
     {% block content %}<h1>Page</h1>{% endblock %}\n";
 
-/// Link that is longer than a wrapped line.
-const LINK: &str =
-    "https://movies.example/reset/a-token-that-is-longer-than-the-width-of-seventy-two-characters";
-
-/// Templates and variables with the names of the real ones, and short texts.
-pub(super) static TABLE: TemplateTable = TemplateTable {
-    templates: &[
-        built_in!(
-            "email/reset_password.html",
-            [
-                "url",
-                "email",
-                "lifetime",
-                "expires_at",
-                "requested_at",
-                "origin"
-            ],
-            MAIL
-        ),
-        built_in!(
-            "email/reset_password.txt",
-            [
-                "url",
-                "email",
-                "lifetime",
-                "expires_at",
-                "requested_at",
-                "origin"
-            ],
-            "{{ url }}\n"
-        ),
-        built_in!(
-            "email/reset_successful.html",
-            ["email", "at", "origin", "forgot_url"],
-            "{% extends \"email/frame.html\" %}\n{% block body %}{{ email }}{% endblock %}\n"
-        ),
-        built_in!(
-            "email/reset_successful.txt",
-            ["email", "at", "origin", "forgot_url"],
-            "{{ email }}\n"
-        ),
-        built_in!(
-            "email/invitation.html",
-            ["url", "email", "lifetime", "expires_at", "site"],
-            MAIL
-        ),
-        built_in!(
-            "email/invitation.txt",
-            ["url", "email", "lifetime", "expires_at", "site"],
-            "{{ url }}\n"
-        ),
-        built_in!(
-            "email/frame.html",
-            ["email"],
-            "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}\n"
-        ),
-        built_in!("web/forgot.html", ["root", "email", "error"], PAGE),
-        built_in!(
-            "web/sent.html",
-            ["root", "email", "inbox"],
-            "{% extends \"web/base.html\" %}\n{% block content %}\n{{ email }}{% endblock %}\n"
-        ),
-        built_in!("web/done.html", ["root", "inbox"], PAGE),
-        built_in!(
-            "web/base.html",
-            ["root"],
-            "{{ root }}<title>{% block title %}{% endblock %}</title>{% block content %}{% endblock %}\n"
-        ),
-        built_in!("web/style.css", [], "body {}\n"),
-    ],
-    variables: &[
-        Variable::internal("url", "link", LINK),
-        Variable::user_input("email", "address", "ann@example.com"),
-        Variable::internal("lifetime", "period", "24 hours"),
-        Variable::internal("expires_at", "time", "15 March 2027, 09:26 UTC"),
-        Variable::internal("requested_at", "time", "14 March 2027, 09:26 UTC"),
-        Variable::user_input("origin", "source", "a device"),
-        Variable::internal("at", "time", "14 March 2027, 09:31 UTC"),
-        Variable::internal("forgot_url", "address", "https://movies.example/forgot"),
-        Variable::internal("site", "host", "movies.example"),
-        Variable::internal("root", "path", ""),
-        Variable::internal("inbox", "URL", ""),
-        Variable::user_input("error", "error", ""),
-    ],
-    samples: &[Sample {
-        template_prefix: "email/invitation.",
-        variable: "lifetime",
-        value: "7 days",
-    }],
-};
+/// Templates with the names of the real ones, and short texts.
+pub(super) static TABLE: LazyLock<TemplateTable> = LazyLock::new(|| {
+    let page = |name: &str, variables: &[(&'static str, Content)], source| BuiltIn {
+        name: name.to_owned(),
+        purpose: "test".to_owned(),
+        variables: variables
+            .iter()
+            .map(|(name, content)| Variable {
+                name,
+                meaning: "test".to_owned(),
+                content: *content,
+                sample: String::new(),
+            })
+            .collect(),
+        source,
+    };
+    let (root, inbox) = (("root", Content::Internal), ("inbox", Content::Internal));
+    let (email, error) = (("email", Content::UserInput), ("error", Content::UserInput));
+    TemplateTable {
+        templates: vec![
+            BuiltIn::of_mail(MailKind::ResetPassword, Part::Html, MAIL),
+            BuiltIn::of_mail(MailKind::ResetPassword, Part::Text, "{{ url }}\n"),
+            BuiltIn::of_mail(MailKind::ResetPassword, Part::Subject, "Reset\n"),
+            BuiltIn::of_mail(
+                MailKind::ResetSuccessful,
+                Part::Html,
+                "{% extends \"email/frame.html\" %}\n{% block body %}{{ email }}{% endblock %}\n",
+            ),
+            BuiltIn::of_mail(MailKind::ResetSuccessful, Part::Text, "{{ email }}\n"),
+            BuiltIn::of_mail(MailKind::Invitation, Part::Html, MAIL),
+            BuiltIn::of_mail(MailKind::Invitation, Part::Text, "{{ url }}\n"),
+            page(
+                "email/frame.html",
+                &[email],
+                "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}\n",
+            ),
+            page("web/forgot.html", &[root, email, error], PAGE),
+            page(
+                "web/sent.html",
+                &[root, email, inbox],
+                "{% extends \"web/base.html\" %}\n{% block content %}\n{{ email }}{% endblock %}\n",
+            ),
+            page("web/done.html", &[root, inbox], PAGE),
+            page(
+                "web/base.html",
+                &[root],
+                "{{ root }}<title>{% block title %}{% endblock %}</title>{% block content %}{% endblock %}\n",
+            ),
+            page("web/style.css", &[], "body {}\n"),
+        ],
+    }
+});
 
 fn load(folder: Option<&Path>) -> Result<Templates, TemplateError> {
     Templates::load(&TABLE, folder)
@@ -319,14 +273,36 @@ fn a_line_that_mail_cannot_carry_is_refused_at_loading_and_at_rendering() {
             "{error}"
         );
     }
-    let values = [
-        ("url", "x".repeat(999)),
-        ("email", String::new()),
-        ("lifetime", String::new()),
-        ("expires_at", String::new()),
-        ("site", String::new()),
-    ];
-    assert!(templates().render(INVITATION, values).is_err());
+    let values = BTreeMap::from([("url", "x".repeat(999))]);
+    let error = templates().render(INVITATION, &values).unwrap_err();
+    assert!(error.problem.contains("longer than 998 bytes"), "{error}");
+}
+
+#[test]
+fn a_subject_is_one_line_without_the_link() {
+    const SUBJECT: &str = "email/reset_password.subject.txt";
+    for (source, problem) in [
+        (" \n", "its output is empty"),
+        (
+            "a\nBcc: x@example.com\n",
+            "several lines or control characters",
+        ),
+        ("a\rb", "several lines or control characters"),
+        ("a\u{1b}b", "several lines or control characters"),
+        ("{{ url }}", "has no variable url"),
+    ] {
+        let error = refused(&[(SUBJECT, source)]);
+        assert!(
+            error.contains(SUBJECT) && error.contains(problem),
+            "{error}"
+        );
+    }
+    assert!(refused(&[(SUBJECT, &"x".repeat(999))]).contains("longer than 998 bytes"));
+    let folder = folder_with(&[(SUBJECT, "\u{feff}Gr\u{fc}\u{df}e an {{ email }}\r\n")]);
+    let templates = load(Some(folder.path())).unwrap();
+    assert_eq!(templates.warnings(), [""; 0]);
+    let subject = templates.preview(TABLE.find(SUBJECT).unwrap()).unwrap();
+    assert_eq!(subject, "Gr\u{fc}\u{df}e an ann@example.com\n");
 }
 
 #[test]
@@ -344,12 +320,12 @@ fn a_mail_without_its_link_causes_a_warning() {
 
 #[test]
 fn a_template_gets_exactly_the_values_of_its_variables() {
-    let values = [("root", "../"), ("url", "https://secret.example")];
-    assert!(templates().render("web/done.html", values).is_ok());
-    assert!(templates().render("web/nothing.html", values).is_err());
+    let values = BTreeMap::from([("root", "../"), ("url", "https://secret.example")]);
+    assert!(templates().render("web/done.html", &values).is_ok());
+    assert!(templates().render("web/nothing.html", &values).is_err());
     // A missing value is an error, and not an empty text.
     let error = templates()
-        .render("web/sent.html", [("root", "")])
+        .render("web/sent.html", &BTreeMap::from([("root", "")]))
         .unwrap_err();
     assert_eq!(error.template, "web/sent.html");
     assert_eq!(error.place.map(|place| place.line), Some(3));

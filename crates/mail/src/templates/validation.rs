@@ -3,21 +3,25 @@
 //! Each template is searched for names that are not its variables, also inside conditions, and rendered with sample values
 //! and with hostile ones.
 
+use movie_bag_core::domain::mail::Content;
 use movie_bag_core::domain::spelling;
 
 use super::Templates;
 use super::error::{Place, TemplateError};
-use super::table::{BuiltIn, MARKUP};
+use super::table::{self, BuiltIn, MARKUP};
 
 /// Validates all templates, and returns warnings about probable mistakes.
 pub(super) fn validate(templates: &Templates) -> Result<Vec<String>, TemplateError> {
-    let table = templates.table();
     let mut warnings = Vec::new();
-    for template in table.templates.iter().filter(|one| !one.is_raw()) {
+    for template in templates
+        .table()
+        .templates
+        .iter()
+        .filter(|one| !one.is_raw())
+    {
         refuse_unknown_variables(templates, template)?;
         templates.preview(template)?;
-        let values = table.values(template, |variable| variable.hostile);
-        let rendered = templates.render(template.name, values)?;
+        let rendered = templates.render(&template.name, &table::hostile_values(template))?;
         if template.is_html() && rendered.contains(MARKUP) {
             return Err(unescaped_input(templates, template));
         }
@@ -31,19 +35,22 @@ fn refuse_unknown_variables(
     templates: &Templates,
     template: &BuiltIn,
 ) -> Result<(), TemplateError> {
+    let names = || template.variables.iter().map(|variable| variable.name);
     let mut unknown: Vec<&str> = templates
         .used_names(template)
         .into_iter()
-        .filter(|name| !template.variables.contains(name) && !templates.is_set_by_a_template(name))
+        .filter(|name| {
+            !names().any(|known| known == *name) && !templates.is_set_by_a_template(name)
+        })
         .collect();
     unknown.sort_unstable();
     let Some(name) = unknown.first() else {
         return Ok(());
     };
-    let meant = spelling::nearest(name, template.variables.iter().copied())
+    let meant = spelling::nearest(name, names())
         .map(|meant| format!("; did you mean {meant}?"))
         .unwrap_or_default();
-    let known = match template.variables {
+    let known = match names().collect::<Vec<_>>().as_slice() {
         [] => "it has no variables".to_owned(),
         names => format!("its variables are {}", names.join(", ")),
     };
@@ -59,15 +66,14 @@ fn unescaped_input(templates: &Templates, template: &BuiltIn) -> TemplateError {
 
 /// Returns a warning if the part does not show the link. That is not an error, because the other part may show it.
 fn missing_link(templates: &Templates, template: &BuiltIn, rendered: &str) -> Option<String> {
-    let link = templates
-        .table()
-        .variable("url")
-        .filter(|link| template.variables.contains(&link.name))?;
-    let is_shown = rendered.lines().any(|line| line.contains(link.hostile));
+    let mut variables = template.variables.iter();
+    let link = variables.find(|variable| variable.content == Content::TokenLink)?;
+    let is_shown = rendered.lines().any(|line| line.contains(&link.sample));
     (!is_shown).then(|| {
         format!(
-            "{} does not show {{{{ url }}}}: readers of this part of the mail cannot choose a password",
-            templates.location(template)
+            "{} does not show {{{{ {} }}}}: readers of this part of the mail cannot choose a password",
+            templates.location(template),
+            link.name
         )
     })
 }

@@ -14,9 +14,10 @@ pub(super) use movie_bag_core::domain::event::{
 pub(super) use movie_bag_core::domain::fingerprint::Fingerprint;
 pub(super) use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
 pub(super) use movie_bag_core::domain::limit::{Limit, LimitKey, TooEarly};
+pub(super) use movie_bag_core::domain::mail::MailKind;
 pub(super) use movie_bag_core::domain::movie::{Movie, MovieChanges};
 pub(super) use movie_bag_core::domain::outbox::{
-    Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round,
+    Entry, EntryState, Lease, OutboxState, Outcome, Round,
 };
 pub(super) use movie_bag_core::domain::password::PasswordHash;
 pub(super) use movie_bag_core::ports::store::{

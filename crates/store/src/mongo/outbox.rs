@@ -11,9 +11,8 @@ use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
-use movie_bag_core::domain::outbox::{
-    self, Entry, EntryState, Lease, MailKind, OutboxState, Round,
-};
+use movie_bag_core::domain::mail::MailKind;
+use movie_bag_core::domain::outbox::{self, Entry, EntryState, Lease, OutboxState, Round};
 use movie_bag_core::ports::store::{
     LeaseMode, LeaseResult, LimitedCall, Limits as _, Outbox, QueueResult, StoreError,
 };

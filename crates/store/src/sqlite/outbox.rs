@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
-use movie_bag_core::domain::outbox::{
-    Entry, EntryState, Lease, MailKind, OutboxState, Outcome, Round,
-};
+use movie_bag_core::domain::mail::MailKind;
+use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, OutboxState, Outcome, Round};
 use movie_bag_core::ports::store::{
     LeaseMode, LeaseResult, LimitedCall, Outbox, QueueResult, StoreError,
 };

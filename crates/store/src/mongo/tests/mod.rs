@@ -16,7 +16,8 @@ use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
 use mongodb::{Client, Collection, Database, IndexModel};
 use movie_bag_core::domain::event::EventKind;
-use movie_bag_core::domain::outbox::{self, Entry, MailKind};
+use movie_bag_core::domain::mail::MailKind;
+use movie_bag_core::domain::outbox::{self, Entry};
 use movie_bag_core::ports::store::{
     Accounts as _, CopyBatch, CopyableStore, Copying as _, CredentialChange, History as _,
     MovieChange, Movies as _, Outbox as _, Replacement,
