@@ -3,9 +3,9 @@
 use movie_bag_core::app;
 use movie_bag_core::app::system::{SystemClock, SystemRng};
 use movie_bag_core::domain::clock::Clock as _;
-use serde_json::json;
 
 use super::database::{self, Absence};
+use super::document::documents;
 use super::startup;
 use super::text_format::pluralize;
 use super::ui::Ui;
@@ -29,6 +29,25 @@ pub(super) struct Args {
     /// Copy into this database: sqlite:PATH or mongodb://…
     #[arg(long, value_name = "DATABASE")]
     to: String,
+}
+
+documents! {
+    pub(in crate::cli) struct CopyDocument {
+        /// Accounts copied.
+        accounts: u64,
+        /// Movies copied.
+        movies: u64,
+        /// Undelivered mails copied.
+        mails: u64,
+        /// History entries copied.
+        history: u64,
+        /// Samples compared and found equal.
+        compared: usize,
+        /// Mails left out because their account does not exist.
+        mails_left_out: u64,
+        /// History entries left out because their account does not exist.
+        history_left_out: u64,
+    }
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
@@ -83,15 +102,15 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     }
     ui.answer_either(
         &text,
-        &json!({
-            "accounts": counts.accounts,
-            "movies": counts.movies,
-            "mails": counts.mails,
-            "history": counts.events,
-            "compared": copied.compared,
-            "mails_left_out": copied.mails_left_out,
-            "history_left_out": copied.events_left_out,
-        }),
+        &CopyDocument {
+            accounts: counts.accounts,
+            movies: counts.movies,
+            mails: counts.mails,
+            history: counts.events,
+            compared: copied.compared,
+            mails_left_out: copied.mails_left_out,
+            history_left_out: copied.events_left_out,
+        },
     )?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! `forgot`: starts a reset, and delivers its mail before it returns.
 
+use jiff::Timestamp;
 use movie_bag_core::app::{AppError, DeliveryMode, ResetRequest, parse_address};
-use serde_json::json;
 
 use super::database::{self, Absence, Access};
 use super::delivery::sent_reply;
+use super::document::documents;
 use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
@@ -26,6 +27,24 @@ pub(super) struct Args {
     print_link: bool,
 }
 
+documents! {
+    pub(in crate::cli) struct SentLink<'a> {
+        /// Email address as typed.
+        email: &'a str,
+        /// `true`: the mail server accepted the mail; otherwise an `error` is printed.
+        sent: bool,
+        /// Reply of the mail server.
+        reply: &'a str,
+    }
+
+    pub(in crate::cli) struct PrintedLink<'a> {
+        /// Reset link.
+        link: &'a str,
+        /// When the link expires.
+        expires_at: Timestamp,
+    }
+}
+
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = startup::settings(ui, flags, "off")?;
     let email = match args.email {
@@ -45,7 +64,10 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         let link = link.map_err(with_database)?;
         ui.answer_either(
             &link.link,
-            &json!({"link": link.link, "expires_at": link.expires_at.to_string()}),
+            &PrintedLink {
+                link: &link.link,
+                expires_at: link.expires_at,
+            },
         )?;
         return Ok(());
     }
@@ -63,7 +85,11 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     let text = format!("Sent the reset link to {email} ({reply}).");
     ui.answer_either(
         &text,
-        &json!({"email": email, "sent": true, "reply": reply}),
+        &SentLink {
+            email: &email,
+            sent: true,
+            reply: &reply,
+        },
     )?;
     Ok(())
 }

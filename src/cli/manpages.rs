@@ -113,7 +113,7 @@ fn append_section(roff: &mut Roff, section: &Section) {
         }
         Section::Json(output) => {
             roff.control("SH", ["OUTPUT WITH --JSON"])
-                .text([roman(*output)]);
+                .text([roman(output.as_str())]);
         }
         Section::Settings(keys) => {
             roff.control("SH", ["ENVIRONMENT"]);

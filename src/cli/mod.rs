@@ -8,6 +8,7 @@ mod completions;
 mod copy;
 mod database;
 mod delivery;
+mod document;
 mod file_limit;
 mod forgot;
 mod help;

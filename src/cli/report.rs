@@ -3,8 +3,7 @@
 
 use std::process;
 
-use serde_json::json;
-
+use super::document::documents;
 use super::ui::{Color, Ui};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -16,15 +15,41 @@ pub(super) fn print_failure(ui: &Ui, error: &anyhow::Error) -> process::ExitCode
     failure.exit.into()
 }
 
+documents! {
+    pub(in crate::cli) struct ErrorDocument<'a> {
+        /// The error.
+        error: ErrorDetails<'a>,
+    }
+
+    pub(in crate::cli) struct ErrorDetails<'a> {
+        /// Stable name for programs, such as `weak_password`.
+        code: &'a str,
+        /// What failed, and the cause.
+        message: &'a str,
+        /// Suggested action.
+        hint: Option<&'a str>,
+    }
+}
+
+impl<'a> ErrorDetails<'a> {
+    pub(in crate::cli) fn of(failure: &'a Failure) -> Self {
+        Self {
+            code: failure.code,
+            message: &failure.message,
+            hint: failure.hint.as_deref(),
+        }
+    }
+}
+
 fn print(ui: &Ui, failure: &Failure) {
     if failure.message.is_empty() {
         return;
     }
     if ui.is_json() {
         // If stdout cannot be written, there is no other place for the document.
-        let _ = ui.answer_json(
-            &json!({"error": {"code": failure.code, "message": failure.message, "hint": failure.hint}}),
-        );
+        let _ = ui.answer_json(&ErrorDocument {
+            error: ErrorDetails::of(failure),
+        });
     } else {
         ui.error(&failure.message, failure.hint.as_deref());
     }

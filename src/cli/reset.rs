@@ -3,10 +3,10 @@
 use movie_bag_core::app::{App, DeliveryMode};
 use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
-use serde_json::json;
 
 use super::database::{Absence, Access};
 use super::delivery::warn_unless_sent;
+use super::document::documents;
 use super::startup;
 use super::stdin;
 use super::ui::Ui;
@@ -29,6 +29,15 @@ pub(super) struct Args {
     /// Read the new password from one line of stdin
     #[arg(long)]
     password_stdin: bool,
+}
+
+documents! {
+    pub(in crate::cli) struct CompletedReset {
+        /// `true`; otherwise an `error` is printed.
+        changed: bool,
+        /// Whether the mail server accepted the confirmation; if not, the mail is in the outbox.
+        confirmation_sent: bool,
+    }
 }
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
@@ -78,7 +87,10 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
     );
     ui.answer_either(
         "Password changed.",
-        &json!({"changed": true, "confirmation_sent": confirmed}),
+        &CompletedReset {
+            changed: true,
+            confirmation_sent: confirmed,
+        },
     )?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use dialoguer::console::{Style, Term};
 use movie_bag_core::app::AppError;
 use movie_bag_core::domain::password::{self, PasswordInput};
 use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_output};
+use serde::Serialize;
 
 use super::progress::{FileProgress, Progress, Spinner};
 use super::shared_terminal::Stderr;
@@ -96,8 +97,8 @@ impl Ui {
     ///
     /// # Errors
     /// Errors of [`Ui::answer`].
-    pub(super) fn answer_json(&self, json: &serde_json::Value) -> Result<(), Failure> {
-        ignore_closed_pipe(write_out(&escape_json(&json.to_string()), "\n"))
+    pub(super) fn answer_json(&self, document: &impl Serialize) -> Result<(), Failure> {
+        ignore_closed_pipe(write_out(&to_json(document), "\n"))
     }
 
     /// Prints foreign text on stdout: unchanged in a pipe or a file, escaped on a terminal.
@@ -120,10 +121,10 @@ impl Ui {
         &self,
         before: &str,
         password: &str,
-        json: &serde_json::Value,
+        document: &impl Serialize,
     ) -> Result<(), Failure> {
         let written = if self.json {
-            write_out(&escape_json(&json.to_string()), "\n")
+            write_out(&to_json(document), "\n")
         } else {
             self.say(before);
             write_out(password, "\n")
@@ -138,10 +139,10 @@ impl Ui {
     pub(super) fn answer_either(
         &self,
         text: &str,
-        json: &serde_json::Value,
+        document: &impl Serialize,
     ) -> Result<(), Failure> {
         if self.json {
-            self.answer_json(json)
+            self.answer_json(document)
         } else {
             self.answer(text)
         }
@@ -327,6 +328,12 @@ fn write_out(text: &str, end: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     write!(stdout, "{text}{end}")?;
     stdout.flush()
+}
+
+/// Returns a document as one line of JSON, with foreign text escaped for terminals.
+pub(super) fn to_json(document: &impl Serialize) -> String {
+    let json = serde_json::to_string(document);
+    escape_json(&json.expect("a document has texts as keys")).into_owned()
 }
 
 /// Treats a closed stdout as success, since its reader has ended.

@@ -207,7 +207,7 @@ static INBOX: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.both("inbox show latest");
     script.run("inbox clear");
     script.run("inbox clear --json");
-    script.answers.push(printed_by_a_sink());
+    script.answers.extend(printed_by_sinks());
     script.answers
 });
 
@@ -250,20 +250,26 @@ cinema,9\r
 QUIT\r
 ";
 
-/// Returns the JSON output of a server's sink for that message.
-fn printed_by_a_sink() -> Answer {
+/// Returns the JSON output of a server's sink and of `smtp-debug` for that message.
+fn printed_by_sinks() -> [Answer; 2] {
     let home = Home::fresh();
     let server = home.serve(&["--json"]);
     raw(server.smtp(), ORDER.as_bytes());
-    let stdout = server.stdout_once(|stdout| stdout.ends_with('\n'));
-    Answer {
-        line: "serve --smtp-debug --json".to_owned(),
+    let sink = home.sink(&["--json"]);
+    raw(&sink.smtp, ORDER.as_bytes());
+    let answer = |line: &str, stdout: String| Answer {
+        line: line.to_owned(),
         output: Output {
             stdout,
             stderr: String::new(),
             code: Some(0),
         },
-    }
+    };
+    let is_whole = |stdout: &str| stdout.ends_with('\n');
+    [
+        answer("serve --smtp-debug --json", server.stdout_once(is_whole)),
+        answer("smtp-debug --json", sink.stdout_once(is_whole)),
+    ]
 }
 
 static FILES: LazyLock<Vec<Answer>> = LazyLock::new(|| {
@@ -438,8 +444,12 @@ fn documented() -> Fields {
             let (field, rest) = row.split_once("` | ").unwrap();
             let (kind, meaning) = rest.split_once(" | ").unwrap();
             let table = tables.entry(commands.clone()).or_default();
-            let before = table.insert(field.to_owned(), kind.to_owned());
-            assert!(before.is_none(), "{commands}: {field} occurs twice");
+            // Several documents of a command may have the field.
+            let kinds = table.entry(field.to_owned()).or_default();
+            *kinds = match kinds.as_str() {
+                "" => kind.to_owned(),
+                known => format!("{known}, {kind}"),
+            };
             // The items have the fields of another list, which is documented above.
             let like = meaning
                 .split_once("as in `")

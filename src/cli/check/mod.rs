@@ -11,7 +11,7 @@ mod disk;
 mod env_file;
 mod mail;
 mod public_url;
-mod report;
+pub(super) mod report;
 mod secret;
 mod settings;
 mod templates;

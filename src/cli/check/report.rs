@@ -2,9 +2,9 @@
 
 use dialoguer::console::Style;
 use movie_bag_mail::dialogue::Step;
-use serde_json::{Value, json};
 
 use super::verdict::{Check, Verdict};
+use crate::cli::document::documents;
 use crate::cli::table;
 use crate::cli::ui::Ui;
 use crate::config::Settings;
@@ -37,7 +37,7 @@ pub(super) struct OptionalTables {
 /// Prints the report. As JSON it is always complete.
 pub(super) fn print(report: &Report, tables: OptionalTables, ui: &Ui) -> Result<(), Failure> {
     if ui.is_json() {
-        return ui.answer(&as_json(report).to_string());
+        return ui.answer_json(&document(report));
     }
     let mut checks = table::table(["VERDICT", "CHECK", "RESULT"], &[2]);
     for check in &report.checks {
@@ -94,18 +94,74 @@ fn color_verdicts(table: &str, ui: &Ui) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn as_json(report: &Report) -> Value {
-    let settings = report.settings.report.iter();
-    let settings: Vec<_> = settings
-        .map(|setting| json!({"key": setting.key, "value": setting.value, "source": setting.source.to_string()}))
-        .collect();
-    let checks = report.checks.iter();
-    let checks: Vec<_> = checks
-        .map(|check| json!({"name": check.name, "verdict": check.verdict.name(), "message": check.message, "hint": check.hint}))
-        .collect();
-    let dialogue = report.dialogue.iter();
-    let dialogue: Vec<_> = dialogue
-        .map(|step| json!({"step": step.name, "ok": step.is_done, "said": step.detail}))
-        .collect();
-    json!({"ok": report.errors() == 0, "settings": settings, "checks": checks, "dialogue": dialogue})
+documents! {
+    pub(in crate::cli) struct CheckDocument<'a> {
+        /// Whether no verdict is `error`.
+        ok: bool,
+        /// Every setting.
+        settings: Vec<SettingDocument<'a>>,
+        /// Verdicts; a subject with several findings appears more than once.
+        checks: Vec<VerdictDocument<'a>>,
+        /// Dialogue with the mail server; empty without `--send-test-mail`.
+        dialogue: Vec<StepDocument<'a>>,
+    }
+
+    pub(in crate::cli) struct SettingDocument<'a> {
+        /// Name of the environment variable.
+        key: &'a str,
+        /// Effective value; for a secret, only its length.
+        value: &'a str,
+        /// Source: an option, `environment`, a line of the env file, or `default`.
+        source: String,
+    }
+
+    pub(in crate::cli) struct VerdictDocument<'a> {
+        /// Subject: `settings`, `env file`, `secret`, `database`, `outbox`, `accounts`, `mail server` or `test mail`, `public URL`,
+        /// `clock`, `disk`, `templates`, `deploy`.
+        name: &'a str,
+        /// `ok`, `warning` or `error`.
+        verdict: &'a str,
+        /// Finding and cause.
+        message: &'a str,
+        /// Fix.
+        hint: Option<&'a str>,
+    }
+
+    pub(in crate::cli) struct StepDocument<'a> {
+        /// Step such as `connect`, `EHLO`, `STARTTLS`, `AUTH`.
+        step: &'a str,
+        /// Whether the step succeeded.
+        ok: bool,
+        /// Result, with the reply of the server.
+        said: &'a str,
+    }
+}
+
+fn document(report: &Report) -> CheckDocument<'_> {
+    let settings = report
+        .settings
+        .report
+        .iter()
+        .map(|setting| SettingDocument {
+            key: setting.key,
+            value: &setting.value,
+            source: setting.source.to_string(),
+        });
+    let checks = report.checks.iter().map(|check| VerdictDocument {
+        name: check.name,
+        verdict: check.verdict.name(),
+        message: &check.message,
+        hint: check.hint.as_deref(),
+    });
+    let dialogue = report.dialogue.iter().map(|step| StepDocument {
+        step: step.name,
+        ok: step.is_done,
+        said: &step.detail,
+    });
+    CheckDocument {
+        ok: report.errors() == 0,
+        settings: settings.collect(),
+        checks: checks.collect(),
+        dialogue: dialogue.collect(),
+    }
 }

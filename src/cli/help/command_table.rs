@@ -1,5 +1,28 @@
 //! Table of commands: settings they read, their exit codes and their JSON output.
 
+use crate::cli::check::report::CheckDocument;
+use crate::cli::copy::CopyDocument;
+use crate::cli::document::{self, Described as _, Field};
+use crate::cli::forgot::{PrintedLink, SentLink};
+use crate::cli::inbox::clear::ClearedInbox;
+use crate::cli::outbox::drop::DroppedMail;
+use crate::cli::outbox::flush::FlushDocument;
+use crate::cli::outbox::list::ListedMail;
+use crate::cli::outbox::retry::SentMail;
+use crate::cli::reset::CompletedReset;
+use crate::cli::sink::message_printer::MessageDocument;
+use crate::cli::templates::eject::EjectedTemplates;
+use crate::cli::templates::list::ListedTemplate;
+use crate::cli::templates::preview::{PreviewedMail, PreviewedTemplate};
+use crate::cli::user::create::CreatedAccount;
+use crate::cli::user::delete::DeletedAccount;
+use crate::cli::user::export::{ExportedAccount, ExportedFile};
+use crate::cli::user::import::{ImportSummary, RefusedLine};
+use crate::cli::user::list::ListedAccount;
+use crate::cli::user::revoke::RevokedAccess;
+use crate::cli::user::set_email::ChangedAddress;
+use crate::cli::user::set_password::ChangedPassword;
+use crate::cli::user::show::AccountDocument;
 use crate::config::definitions;
 use crate::config::setting::{Definition, Reader};
 use crate::exit_code::ExitCode;
@@ -15,8 +38,38 @@ pub(super) struct CommandEntry {
     pub(super) settings: &'static [Reader],
     /// Exit codes. Success, wrong usage and interruption need no entry unless their meaning differs here.
     pub(super) exits: &'static [ExitMeaning],
-    /// Output with `--json`; empty if the command has none of its own.
-    pub(super) json: &'static str,
+    pub(super) json: JsonOutput,
+}
+
+/// Output of a command with `--json`.
+pub(super) enum JsonOutput {
+    /// None of its own.
+    None,
+    /// Kinds of documents: when each is printed, as a phrase that may be empty, and its fields.
+    Documents(&'static [(&'static str, fn() -> Vec<Field>)]),
+    /// Documents of the inbox's API, which may be that of another program, in words. Their fields are described by hand.
+    OfInbox(&'static str),
+}
+
+impl JsonOutput {
+    /// Returns a description for the help.
+    pub(super) fn describe(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::OfInbox(words) => Some((*words).to_owned()),
+            Self::Documents(kinds) => {
+                let described = kinds.iter().map(|(when, fields)| {
+                    let outline = document::outline(&fields());
+                    if when.is_empty() {
+                        outline
+                    } else {
+                        format!("{when}: {outline}")
+                    }
+                });
+                Some(described.collect::<Vec<_>>().join("; "))
+            }
+        }
+    }
 }
 
 // Meanings that several commands share.
@@ -36,7 +89,7 @@ const NO_SINK: ExitMeaning = (ExitCode::Unavailable, "the sink is unreachable");
 const OTHER_LOGIN: ExitMeaning = (ExitCode::Failed, "the inbox requires another login");
 const DECLINED: ExitMeaning = (ExitCode::Failed, "not confirmed");
 
-pub(super) const COMMANDS: &[CommandEntry] = &[
+pub(super) static COMMANDS: &[CommandEntry] = &[
     CommandEntry {
         command: "serve",
         settings: &[
@@ -54,7 +107,10 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             (ExitCode::Failed, "the address is in use"),
             NO_DATABASE,
         ],
-        json: "with --smtp-debug one document per message, as that of \"smtp-debug\"",
+        json: JsonOutput::Documents(&[(
+            "with --smtp-debug one document for each message as it arrives",
+            MessageDocument::fields,
+        )]),
     },
     CommandEntry {
         command: "smtp-debug",
@@ -66,9 +122,10 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "the address is in use; with -- CMD: the exit code of CMD",
             ),
         ],
-        json: "one document per message: {\"id\", \"received_at\", \"from\", \"to\", \"subject\", \"message_id\", \
-               \"text\", \"html\", \"links\", \"tokens\", \"codes\", \"attachments\", \"size\", \"helo\", \"peer\", \"parsed\", \
-               \"warnings\"}",
+        json: JsonOutput::Documents(&[(
+            "one document for each message as it arrives",
+            MessageDocument::fields,
+        )]),
     },
     CommandEntry {
         command: "inbox list",
@@ -81,7 +138,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             ),
             NO_SINK,
         ],
-        json: "one document per message, as in the lists of the inbox API",
+        json: JsonOutput::OfInbox("one document per message, as in the lists of the inbox API"),
     },
     CommandEntry {
         command: "inbox show",
@@ -94,7 +151,9 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             ),
             NO_SINK,
         ],
-        json: "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
+        json: JsonOutput::OfInbox(
+            "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
+        ),
     },
     CommandEntry {
         command: "inbox wait",
@@ -108,7 +167,9 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             NO_SINK,
             (ExitCode::TimedOut, "no such message arrived in time"),
         ],
-        json: "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
+        json: JsonOutput::OfInbox(
+            "{\"message\", \"links\", \"tokens\", \"codes\"}; the message as in the inbox API",
+        ),
     },
     CommandEntry {
         command: "inbox clear",
@@ -120,7 +181,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             ),
             NO_SINK,
         ],
-        json: "{\"deleted\"}",
+        json: JsonOutput::Documents(&[("", ClearedInbox::fields)]),
     },
     CommandEntry {
         command: "forgot",
@@ -136,7 +197,10 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "the mail is queued, or the database is unreachable",
             ),
         ],
-        json: "{\"email\", \"sent\", \"reply\"}; with --print-link {\"link\", \"expires_at\"}",
+        json: JsonOutput::Documents(&[
+            ("", SentLink::fields),
+            ("with --print-link", PrintedLink::fields),
+        ]),
     },
     CommandEntry {
         command: "reset",
@@ -155,7 +219,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             WEAK_PASSWORD,
             NO_DATABASE,
         ],
-        json: "{\"changed\", \"confirmation_sent\"}",
+        json: JsonOutput::Documents(&[("", CompletedReset::fields)]),
     },
     CommandEntry {
         command: "user create",
@@ -180,20 +244,22 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "created, but the invitation is queued; or the database is unreachable",
             ),
         ],
-        json: "{\"id\", \"email\"}; with --generate also \"password\"; with --invite also \"invitation_sent\" and \
-               \"invitation\"",
+        json: JsonOutput::Documents(&[("", CreatedAccount::fields)]),
     },
     CommandEntry {
         command: "user list",
         settings: &[Reader::Database],
         exits: &[NO_DATABASE_TO_READ],
-        json: "one document per account: {\"id\", \"email\", \"created_at\"}",
+        json: JsonOutput::Documents(&[(
+            "one document for each account, ordered by id",
+            ListedAccount::fields,
+        )]),
     },
     CommandEntry {
         command: "user show",
         settings: &[Reader::Database],
         exits: &[NO_ACCOUNT, NO_DATABASE_TO_READ],
-        json: "{\"id\", \"email\", \"created_at\", \"mails\": […], \"history\": […]}; newest event first, times in UTC",
+        json: JsonOutput::Documents(&[("", AccountDocument::fields)]),
     },
     CommandEntry {
         command: "user set-password",
@@ -204,7 +270,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             Reader::Passwords,
         ],
         exits: &[NO_ACCOUNT, WEAK_PASSWORD, NO_DATABASE],
-        json: "{\"email\", \"changed\", \"confirmation_sent\"}; with --generate also \"password\"",
+        json: JsonOutput::Documents(&[("", ChangedPassword::fields)]),
     },
     CommandEntry {
         command: "user set-email",
@@ -217,19 +283,19 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             ),
             NO_DATABASE,
         ],
-        json: "{\"before\", \"email\", \"changed\", \"confirmation_sent\"}",
+        json: JsonOutput::Documents(&[("", ChangedAddress::fields)]),
     },
     CommandEntry {
         command: "user revoke",
         settings: &[Reader::Database, Reader::Links, Reader::Mail],
         exits: &[NO_ACCOUNT, NO_DATABASE],
-        json: "{\"email\", \"revoked\", \"confirmation_sent\"}",
+        json: JsonOutput::Documents(&[("", RevokedAccess::fields)]),
     },
     CommandEntry {
         command: "user delete",
         settings: &[Reader::Database],
         exits: &[DECLINED, NO_ACCOUNT, NO_DATABASE],
-        json: "{\"email\", \"movies\", \"mails\", \"history\"}; the last three are counts",
+        json: JsonOutput::Documents(&[("", DeletedAccount::fields)]),
     },
     CommandEntry {
         command: "user import",
@@ -250,8 +316,13 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             ),
             (ExitCode::Interrupted, "interrupted; a second run continues"),
         ],
-        json: "for each refused line {\"line\", \"error\"}, at the end {\"created\", \"updated\", \"unchanged\", \
-               \"refused\", \"dry_run\"}",
+        json: JsonOutput::Documents(&[
+            (
+                "for each refused line, printed immediately",
+                RefusedLine::fields,
+            ),
+            ("at the end", ImportSummary::fields),
+        ]),
     },
     CommandEntry {
         command: "user export",
@@ -265,14 +336,22 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             (ExitCode::AlreadyExists, "FILE already exists"),
             NO_DATABASE_TO_READ,
         ],
-        json: "{\"file\", \"accounts\"}; on stdout one document per account: {\"email\", \"password_hash\"}",
+        json: JsonOutput::Documents(&[
+            ("with a file", ExportedFile::fields),
+            (
+                "on stdout one document for each account, ordered by id",
+                ExportedAccount::fields,
+            ),
+        ]),
     },
     CommandEntry {
         command: "outbox list",
         settings: &[Reader::Database],
         exits: &[NO_DATABASE_TO_READ],
-        json: "one document per mail: {\"id\", \"email\", \"kind\", \"state\", \"requested_at\", \"attempts\", \
-               \"next_try_at\", \"last_error\"}; times in UTC; next_try_at concerns waiting mails",
+        json: JsonOutput::Documents(&[(
+            "one document for each mail, oldest first",
+            ListedMail::fields,
+        )]),
     },
     CommandEntry {
         command: "outbox flush",
@@ -288,7 +367,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "mails are still queued, or the database does not exist or is unreachable",
             ),
         ],
-        json: "{\"total\", \"sent\", \"waiting\", \"dead\", \"elsewhere\", \"left\", \"already_dead\"}",
+        json: JsonOutput::Documents(&[("", FlushDocument::fields)]),
     },
     CommandEntry {
         command: "outbox retry",
@@ -305,7 +384,10 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "the mail is queued, or the database is unreachable",
             ),
         ],
-        json: "{\"id\", \"sent\", \"reply\"}; with --all as that of \"outbox flush\"",
+        json: JsonOutput::Documents(&[
+            ("", SentMail::fields),
+            ("with --all", FlushDocument::fields),
+        ]),
     },
     CommandEntry {
         command: "outbox drop",
@@ -315,7 +397,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             NO_MAIL,
             NO_DATABASE,
         ],
-        json: "{\"id\", \"kind\", \"dropped\"}",
+        json: JsonOutput::Documents(&[("", DroppedMail::fields)]),
     },
     CommandEntry {
         command: "copy",
@@ -328,8 +410,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "the source does not exist, or a database is unreachable",
             ),
         ],
-        json: "{\"accounts\", \"movies\", \"mails\", \"history\", \"compared\", \"mails_left_out\", \
-               \"history_left_out\"}; all are counts",
+        json: JsonOutput::Documents(&[("", CopyDocument::fields)]),
     },
     CommandEntry {
         command: "check",
@@ -348,16 +429,13 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "an error was found, such as an unreachable service",
             ),
         ],
-        json: "{\"ok\", \"settings\": [{\"key\", \"value\", \"source\"}], \"checks\": [{\"name\", \"verdict\", \
-               \"message\", \"hint\"}], \"dialogue\": [{\"step\", \"ok\", \"said\"}]}; a verdict is ok, warning or error; \
-               the dialogue is the one with the mail server",
+        json: JsonOutput::Documents(&[("also if the exit code is 1", CheckDocument::fields)]),
     },
     CommandEntry {
         command: "templates list",
         settings: &[Reader::Templates],
         exits: &[],
-        json: "one document per template: {\"name\", \"purpose\", \"variables\", \"path\"}; each variable with its meaning; \
-               the path of a built-in template is null",
+        json: JsonOutput::Documents(&[("one document for each template", ListedTemplate::fields)]),
     },
     CommandEntry {
         command: "templates eject",
@@ -369,7 +447,7 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
                 "a file differs, and nothing was written",
             ),
         ],
-        json: "{\"folder\", \"written\", \"unchanged\"}",
+        json: JsonOutput::Documents(&[("", EjectedTemplates::fields)]),
     },
     CommandEntry {
         command: "templates preview",
@@ -378,25 +456,28 @@ pub(super) const COMMANDS: &[CommandEntry] = &[
             ExitCode::Usage,
             "wrong usage, no such template, or an unreadable one",
         )],
-        json: "{\"subject\", \"text\", \"html\"} of a mail, {\"name\", \"content\"} of a single template",
+        json: JsonOutput::Documents(&[
+            ("for a mail", PreviewedMail::fields),
+            ("for a single template", PreviewedTemplate::fields),
+        ]),
     },
     CommandEntry {
         command: "completions",
         settings: &[],
         exits: &[],
-        json: "",
+        json: JsonOutput::None,
     },
     CommandEntry {
         command: "manpages",
         settings: &[],
         exits: &[(ExitCode::Failed, "the folder cannot be written")],
-        json: "",
+        json: JsonOutput::None,
     },
     CommandEntry {
         command: "help",
         settings: &[],
         exits: &[],
-        json: "",
+        json: JsonOutput::None,
     },
 ];
 

@@ -8,7 +8,7 @@ pub(in crate::cli) enum Section {
     /// Further explanations, with samples that are indented.
     Notes(String),
     /// Output with `--json`.
-    Json(&'static str),
+    Json(String),
     /// Settings that the command reads.
     Settings(Vec<&'static Definition>),
     /// Exit codes with their meanings.
@@ -21,9 +21,7 @@ pub(super) fn sections(path: &str, notes: Option<String>) -> Vec<Section> {
     let Some(entry) = command_table::find(path) else {
         return sections;
     };
-    if !entry.json.is_empty() {
-        sections.push(Section::Json(entry.json));
-    }
+    sections.extend(entry.json.describe().map(Section::Json));
     let keys: Vec<_> = entry.settings().collect();
     if !keys.is_empty() {
         sections.push(Section::Settings(keys));

@@ -1,10 +1,9 @@
 //! `inbox clear`: deletes all messages in the inbox.
 
-use serde_json::json;
-
 use super::client::InboxClient;
 use super::request::request;
 use super::url_option::UrlOption;
+use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
@@ -23,6 +22,13 @@ pub(in crate::cli) struct Args {
     yes: bool,
     #[command(flatten)]
     pub(super) url: UrlOption,
+}
+
+documents! {
+    pub(in crate::cli) struct ClearedInbox {
+        /// Number of deleted messages.
+        deleted: u64,
+    }
 }
 
 /// Deletes all messages in the inbox at `url`, which may be on another machine.
@@ -45,7 +51,7 @@ pub(super) async fn run(
     }
     let deleted = request(client, InboxClient::clear).await?;
     if ui.is_json() {
-        ui.answer_json(&json!({ "deleted": deleted }))?;
+        ui.answer_json(&ClearedInbox { deleted })?;
     }
     ui.say(&format!(
         "Deleted {}.",

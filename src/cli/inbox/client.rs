@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 use thiserror::Error;
 
 use movie_bag_smtp_sink::extract::{self, Extracted};
+
+use crate::cli::document::documents;
 
 /// Time for an answer, beyond the time for which a call waits for a message.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +60,20 @@ pub(super) struct Fetched {
     pub(super) found: Extracted,
 }
 
+documents! {
+    /// Document that the API of the sink returns to a call that waits.
+    pub(in crate::cli) struct FetchedDocument<'a> {
+        /// The message, as the API of the inbox returns it.
+        message: &'a Value,
+        /// Links, in the order of the message.
+        links: &'a [String],
+        /// Reset tokens.
+        tokens: &'a [String],
+        /// One-time codes.
+        codes: &'a [String],
+    }
+}
+
 impl Fetched {
     fn new(message: Value) -> Fetched {
         let part = |name: &str| message[name].as_str().filter(|text| !text.is_empty());
@@ -65,14 +81,13 @@ impl Fetched {
         Fetched { message, found }
     }
 
-    /// Returns the document that the API of the sink returns to a call that waits.
-    pub(super) fn to_json(&self) -> Value {
-        json!({
-            "message": self.message,
-            "links": self.found.links,
-            "tokens": self.found.tokens,
-            "codes": self.found.codes,
-        })
+    pub(super) fn document(&self) -> FetchedDocument<'_> {
+        FetchedDocument {
+            message: &self.message,
+            links: &self.found.links,
+            tokens: &self.found.tokens,
+            codes: &self.found.codes,
+        }
     }
 }
 

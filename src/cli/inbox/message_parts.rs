@@ -39,7 +39,7 @@ pub(super) fn print(ui: &Ui, parts: &[MessagePart], mail: &Fetched) -> anyhow::R
             MessagePart::Text => ("text", Some(field("Text"))),
             MessagePart::Html => ("HTML", Some(field("HTML")).filter(|html| !html.is_empty())),
             MessagePart::Json => {
-                ui.answer_json(&mail.to_json())?;
+                ui.answer_json(&mail.document())?;
                 continue;
             }
             MessagePart::Id => ("id", Some(field("ID"))),

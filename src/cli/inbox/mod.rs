@@ -1,7 +1,7 @@
 //! `inbox …`: reads the inbox of a running sink or of a Mailpit.
 
 mod address_format;
-mod clear;
+pub(super) mod clear;
 mod client;
 mod list;
 mod message_parts;

@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
         return message_parts::print(ui, &args.print, &mail);
     }
     if ui.is_json() {
-        return Ok(ui.answer_json(&mail.to_json())?);
+        return Ok(ui.answer_json(&mail.document())?);
     }
     ui.answer(&as_text(&mail))?;
     Ok(())

@@ -2,8 +2,9 @@
 
 use movie_bag_core::app::App;
 use movie_bag_core::domain::id::EntryId;
-use serde_json::json;
+use movie_bag_core::domain::mail::MailKind;
 
+use crate::cli::document::documents;
 use crate::cli::startup;
 use crate::cli::ui::Ui;
 
@@ -19,11 +20,26 @@ pub(in crate::cli) struct Args {
     pub(super) id: EntryId,
 }
 
+documents! {
+    pub(in crate::cli) struct DroppedMail {
+        /// Id of the mail.
+        id: String,
+        /// Mail kind.
+        kind: MailKind,
+        /// `true`; otherwise an `error` is printed.
+        dropped: bool,
+    }
+}
+
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let dropped = app.drop_mail(args.id, &startup::origin()).await?;
     ui.answer_either(
         &format!("Dropped {} mail {}.", dropped.kind, dropped.id),
-        &json!({"id": dropped.id.to_string(), "kind": dropped.kind.name(), "dropped": true}),
+        &DroppedMail {
+            id: dropped.id.to_string(),
+            kind: dropped.kind,
+            dropped: true,
+        },
     )?;
     Ok(())
 }

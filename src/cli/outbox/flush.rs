@@ -1,8 +1,8 @@
 //! `outbox flush`: makes an attempt for each waiting mail.
 
 use movie_bag_core::app::{App, FlushReport, FlushScope};
-use serde_json::json;
 
+use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
@@ -19,6 +19,25 @@ use crate::failure::Failure;
   movie-bag outbox flush --json")]
 pub(in crate::cli) struct Args {}
 
+documents! {
+    pub(in crate::cli) struct FlushDocument {
+        /// Number of mails to send.
+        total: u64,
+        /// Number of mails that the mail server accepted.
+        sent: u64,
+        /// Mails that wait for another attempt.
+        waiting: u64,
+        /// Mails given up in this run.
+        dead: u64,
+        /// Mails that a server was sending or had already removed.
+        elsewhere: u64,
+        /// Mails not tried because the mail server is unreachable.
+        left: u64,
+        /// Mails given up before this run, and not tried.
+        already_dead: u64,
+    }
+}
+
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: FlushScope) -> anyhow::Result<()> {
     let bar = ui.progress("mails");
     let flushed = app
@@ -28,15 +47,15 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App, which: FlushScope) -> anyh
     let flushed = flushed?;
     ui.answer_either(
         &summary(&flushed),
-        &json!({
-            "total": flushed.total,
-            "sent": flushed.sent,
-            "waiting": flushed.waiting,
-            "dead": flushed.dead,
-            "elsewhere": flushed.elsewhere,
-            "left": flushed.left,
-            "already_dead": flushed.already_dead,
-        }),
+        &FlushDocument {
+            total: flushed.total,
+            sent: flushed.sent,
+            waiting: flushed.waiting,
+            dead: flushed.dead,
+            elsewhere: flushed.elsewhere,
+            left: flushed.left,
+            already_dead: flushed.already_dead,
+        },
     )?;
     match failure(&flushed) {
         None => Ok(()),

@@ -7,7 +7,8 @@ use movie_bag_core::domain::clock::Clock as _;
 use movie_bag_core::domain::outbox::{Entry, EntryState};
 use movie_bag_core::domain::terminal_text::escape_line;
 
-use super::entry_json::entry_json;
+use super::QueuedMailDocument;
+use crate::cli::document::documents;
 use crate::cli::table::{self, fits_terminal};
 use crate::cli::text_format::{local_time, pluralize};
 use crate::cli::ui::Ui;
@@ -23,6 +24,13 @@ const PAGE_SIZE: usize = 500;
   movie-bag outbox list
   movie-bag outbox list --json | jq -r 'select(.state == \"dead\") | .id'")]
 pub(in crate::cli) struct Args {}
+
+documents! {
+    pub(in crate::cli) struct ListedMail<'a>: QueuedMailDocument<'a> {
+        /// Recipient; null while the account is being deleted.
+        email: Option<&'a str>,
+    }
+}
 
 pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let now = SystemClock.now();
@@ -52,9 +60,10 @@ pub(super) async fn run(_: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         page.sort_by_key(|mail| mail.entry.requested_at);
         for mail in page {
             if ui.is_json() {
-                let mut json = entry_json(&mail.entry);
-                json["email"] = mail.address.into();
-                ui.answer(&json.to_string())?;
+                ui.answer_json(&ListedMail {
+                    base: QueuedMailDocument::of(&mail.entry),
+                    email: mail.address.as_deref(),
+                })?;
             } else if is_compact {
                 table.add_row(compact_row(mail, now));
             } else {

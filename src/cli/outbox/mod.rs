@@ -1,10 +1,10 @@
 //! `outbox …`: manages mails that are not delivered yet, with or without a running server.
 
-mod drop;
-pub(super) mod entry_json;
-mod flush;
-mod list;
-mod retry;
+pub(super) mod drop;
+pub(super) mod flush;
+pub(super) mod list;
+mod queued_mail_document;
+pub(super) mod retry;
 
 use movie_bag_core::app::FlushScope;
 
@@ -12,6 +12,7 @@ use super::database::{Absence, Access};
 use super::startup;
 use super::ui::Ui;
 use crate::config::Flags;
+pub(super) use queued_mail_document::QueuedMailDocument;
 
 /// Show and manage mails that are not delivered yet
 #[derive(Debug, clap::Subcommand)]

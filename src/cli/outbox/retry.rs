@@ -2,10 +2,10 @@
 
 use movie_bag_core::app::{App, FlushScope};
 use movie_bag_core::domain::id::EntryId;
-use serde_json::json;
 
 use super::flush;
 use crate::cli::delivery::sent_reply;
+use crate::cli::document::documents;
 use crate::cli::ui::Ui;
 
 /// Send a mail now, even a dead one
@@ -25,6 +25,17 @@ pub(in crate::cli) struct Args {
     all: bool,
 }
 
+documents! {
+    pub(in crate::cli) struct SentMail<'a> {
+        /// Id of the mail.
+        id: String,
+        /// `true`; otherwise an `error` is printed.
+        sent: bool,
+        /// Reply of the mail server.
+        reply: &'a str,
+    }
+}
+
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let Some(id) = args.id else {
         return flush::run(&flush::Args {}, ui, app, FlushScope::All).await;
@@ -35,7 +46,11 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let reply = sent_reply(delivery?)?;
     ui.answer_either(
         &format!("Sent the mail ({reply})."),
-        &json!({"id": id.to_string(), "sent": true, "reply": reply}),
+        &SentMail {
+            id: id.to_string(),
+            sent: true,
+            reply: &reply,
+        },
     )?;
     Ok(())
 }

@@ -6,11 +6,11 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use movie_bag_core::domain::terminal_text::{escape_json, escape_line};
+use movie_bag_core::domain::terminal_text::escape_line;
 use movie_bag_smtp_sink::{ReceivedMessage, extract};
-use serde_json::json;
 
-use crate::cli::ui::StdoutStyle;
+use crate::cli::document::documents;
+use crate::cli::ui::{StdoutStyle, to_json};
 
 /// Maximum text of a message that is printed, in bytes.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -196,42 +196,71 @@ fn print_rest(
     }
 }
 
+documents! {
+    pub(in crate::cli) struct MessageDocument<'a> {
+        /// Id of the message in the inbox.
+        id: &'a str,
+        /// Time of receipt.
+        received_at: String,
+        /// Sender in the envelope.
+        from: &'a str,
+        /// Recipients in the envelope.
+        to: Vec<&'a str>,
+        /// Subject.
+        subject: &'a str,
+        /// Message-ID without angle brackets.
+        message_id: &'a str,
+        /// Text part.
+        text: &'a str,
+        /// HTML part; empty if there is none.
+        html: &'a str,
+        /// Links, in the order of the message.
+        links: &'a [String],
+        /// Reset tokens.
+        tokens: &'a [String],
+        /// One-time codes.
+        codes: &'a [String],
+        /// Names of the attachments and of the inline parts.
+        attachments: Vec<&'a str>,
+        /// Size in bytes.
+        size: usize,
+        /// Name that the client gave in EHLO or HELO; may be empty.
+        helo: &'a str,
+        /// Address and port of the client.
+        peer: Option<String>,
+        /// Whether the message has a header; a message without one is shown as text.
+        parsed: bool,
+        /// Descriptions of problems in the message and in its SMTP session.
+        warnings: Vec<String>,
+    }
+}
+
 fn print_json(out: &mut impl Write, message: &ReceivedMessage) -> io::Result<()> {
     let digest = message.digest();
     let content = message.content();
     let found = extract::from_content(&content);
-    let recipients: Vec<_> = message
-        .envelope
-        .recipients
-        .iter()
-        .map(|to| &to.address)
-        .collect();
-    let attachments: Vec<_> = content
-        .attachments
-        .iter()
-        .chain(&content.inline)
-        .map(|part| &part.file_name)
-        .collect();
-    let line = json!({
-        "id": message.id.0,
-        "received_at": format!("{:.3}", message.received_at),
-        "from": message.envelope.sender,
-        "to": recipients,
-        "subject": digest.subject,
-        "message_id": digest.message_id,
-        "text": content.text,
-        "html": content.html,
-        "links": found.links,
-        "tokens": found.tokens,
-        "codes": found.codes,
-        "attachments": attachments,
-        "size": message.source.len(),
-        "helo": message.session.helo,
-        "peer": message.session.peer.map(|peer| peer.to_string()),
-        "parsed": digest.is_parsed,
-        "warnings": message.warnings(),
-    });
-    writeln!(out, "{}", escape_json(&line.to_string()))
+    let recipients = message.envelope.recipients.iter();
+    let attachments = content.attachments.iter().chain(&content.inline);
+    let document = MessageDocument {
+        id: &message.id.0,
+        received_at: format!("{:.3}", message.received_at),
+        from: &message.envelope.sender,
+        to: recipients.map(|to| to.address.as_str()).collect(),
+        subject: &digest.subject,
+        message_id: &digest.message_id,
+        text: &content.text,
+        html: &content.html,
+        links: &found.links,
+        tokens: &found.tokens,
+        codes: &found.codes,
+        attachments: attachments.map(|part| part.file_name.as_str()).collect(),
+        size: message.source.len(),
+        helo: &message.session.helo,
+        peer: message.session.peer.map(|peer| peer.to_string()),
+        parsed: digest.is_parsed,
+        warnings: message.warnings(),
+    };
+    writeln!(out, "{}", to_json(&document))
 }
 
 fn print_raw(

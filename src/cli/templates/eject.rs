@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use movie_bag_mail::templates::{BuiltIn, override_path};
-use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::document::documents;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -135,11 +135,25 @@ fn unwritable(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
+documents! {
+    pub(in crate::cli) struct EjectedTemplates<'a> {
+        /// Absolute path of the folder.
+        folder: String,
+        /// Names of the templates that were written.
+        written: &'a [&'a str],
+        /// Names of the templates that existed with the same content.
+        unchanged: &'a [&'a str],
+    }
+}
+
 fn report(ui: &Ui, folder: &Path, written: &[&str], unchanged: &[&str]) -> anyhow::Result<()> {
     let shown = folder.display();
     if ui.is_json() {
-        let json = json!({"folder": shown.to_string(), "written": written, "unchanged": unchanged});
-        ui.answer(&json.to_string())?;
+        ui.answer_json(&EjectedTemplates {
+            folder: shown.to_string(),
+            written,
+            unchanged,
+        })?;
     } else {
         for name in written {
             ui.answer(&override_path(folder, name).display().to_string())?;

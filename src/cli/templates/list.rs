@@ -1,9 +1,10 @@
 //! `templates list`: lists the templates with their sources.
 
-use movie_bag_mail::templates::{BuiltIn, Templates};
-use serde_json::{Map, Value, json};
+use movie_bag_mail::templates::Templates;
+use serde_json::{Map, Value};
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::document::documents;
 use crate::cli::table;
 use crate::cli::ui::Ui;
 
@@ -14,6 +15,19 @@ use crate::cli::ui::Ui;
   movie-bag templates list --json | jq -r 'select(.path).name'   # your own")]
 pub(in crate::cli) struct Args {}
 
+documents! {
+    pub(in crate::cli) struct ListedTemplate<'a> {
+        /// Name of the template.
+        name: &'a str,
+        /// Purpose of the template.
+        purpose: &'a str,
+        /// Variables of the template, each with its meaning.
+        variables: Map<String, Value>,
+        /// File that overrides the template; null if the built-in one is used.
+        path: Option<String>,
+    }
+}
+
 pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
     let mut table = table::table(["TEMPLATE", "PURPOSE", "VARIABLES", "SOURCE"], &[1, 2, 3]);
     for template in &BUILT_IN_TEMPLATES.templates {
@@ -21,8 +35,15 @@ pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()
             .path(template)
             .map(|path| path.display().to_string());
         if ui.is_json() {
-            let json = json!({"name": template.name, "purpose": template.purpose, "variables": meanings(template), "path": path});
-            ui.answer(&json.to_string())?;
+            let variables = template.variables.iter();
+            ui.answer_json(&ListedTemplate {
+                name: &template.name,
+                purpose: &template.purpose,
+                variables: variables
+                    .map(|one| (one.name.to_owned(), one.meaning.as_str().into()))
+                    .collect(),
+                path,
+            })?;
         } else {
             let names: Vec<&str> = template.variables.iter().map(|one| one.name).collect();
             table.add_row([
@@ -37,12 +58,4 @@ pub(super) fn run(_: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()
         ui.answer_table(table)?;
     }
     Ok(())
-}
-
-fn meanings(template: &BuiltIn) -> Map<String, Value> {
-    template
-        .variables
-        .iter()
-        .map(|variable| (variable.name.to_owned(), variable.meaning.as_str().into()))
-        .collect()
 }

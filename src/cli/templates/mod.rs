@@ -1,8 +1,8 @@
 //! `templates …`: shows and customizes the templates of mails and pages.
 
-mod eject;
-mod list;
-mod preview;
+pub(super) mod eject;
+pub(super) mod list;
+pub(super) mod preview;
 
 use movie_bag_mail::templates::Templates;
 

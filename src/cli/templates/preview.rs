@@ -3,9 +3,9 @@
 use movie_bag_core::domain::mail::MailKind;
 use movie_bag_core::domain::spelling;
 use movie_bag_mail::templates::{Part, Templates};
-use serde_json::json;
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
+use crate::cli::document::documents;
 use crate::cli::suggested_values::SuggestedValues;
 use crate::cli::ui::Ui;
 use crate::failure::Failure;
@@ -37,11 +37,32 @@ fn names() -> Vec<&'static str> {
         .collect()
 }
 
+documents! {
+    pub(in crate::cli) struct PreviewedMail<'a> {
+        /// Subject.
+        subject: &'a str,
+        /// Plain text part.
+        text: &'a str,
+        /// HTML part.
+        html: &'a str,
+    }
+
+    pub(in crate::cli) struct PreviewedTemplate<'a> {
+        /// Name of the template.
+        name: &'a str,
+        /// Rendered text.
+        content: &'a str,
+    }
+}
+
 pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result<()> {
     if let Some(template) = BUILT_IN_TEMPLATES.find(&args.name) {
         let content = templates.preview(template)?;
         if ui.is_json() {
-            ui.answer_json(&json!({"name": template.name, "content": content}))?;
+            ui.answer_json(&PreviewedTemplate {
+                name: &template.name,
+                content: &content,
+            })?;
         } else {
             ui.answer_raw(&content)?;
         }
@@ -52,7 +73,11 @@ pub(super) fn run(args: &Args, ui: &Ui, templates: &Templates) -> anyhow::Result
     let (subject, text) = (subject.trim(), part(templates, kind, Part::Text)?);
     if ui.is_json() {
         let html = part(templates, kind, Part::Html)?;
-        ui.answer_json(&json!({"subject": subject, "text": text, "html": html}))?;
+        ui.answer_json(&PreviewedMail {
+            subject,
+            text: &text,
+            html: &html,
+        })?;
     } else {
         ui.answer_raw(&format!("Subject: {subject}\n\n{text}"))?;
     }

@@ -1,9 +1,9 @@
 //! `user create`: creates an account.
 
 use movie_bag_core::app::{App, Delivery, DeliveryMode, NewAccount, parse_address};
-use serde_json::json;
 
 use super::new_password::NewPassword;
+use crate::cli::document::{Maybe, documents};
 use crate::cli::startup;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
@@ -43,6 +43,21 @@ impl Args {
     }
 }
 
+documents! {
+    pub(in crate::cli) struct CreatedAccount<'a> {
+        /// Id of the account.
+        id: String,
+        /// Email address as it is stored.
+        email: &'a str,
+        /// Generated password, which is not stored; with `--generate` only.
+        password: Maybe<&'a str>,
+        /// Whether the mail server accepted the invitation; if not, the mail is in the outbox; with `--invite` only.
+        invitation_sent: Maybe<bool>,
+        /// `sent`, `queued` (exit code 7) or `given_up` (exit code 1), see [exit codes](cli.md#exit-codes); with `--invite` only.
+        invitation: Maybe<&'static str>,
+    }
+}
+
 pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     if args.invite {
         return invite(&args.email, ui, app).await;
@@ -55,18 +70,23 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         origin: startup::origin(),
     };
     let account = app.create_account(new).await?;
-    let mut json = json!({"id": account.id.to_string(), "email": account.address});
-    if let Some(password) = generated {
-        json["password"] = password.as_str().into();
+    let document = CreatedAccount {
+        id: account.id.to_string(),
+        email: &account.address,
+        password: Maybe(generated.as_ref().map(|password| password.as_str())),
+        invitation_sent: Maybe(None),
+        invitation: Maybe(None),
+    };
+    if let Some(password) = &generated {
         let before = format!(
             "Created account {} ({}) with this password:",
             account.address, account.id
         );
-        ui.answer_password(&before, &password, &json)?;
+        ui.answer_password(&before, password, &document)?;
     } else {
         ui.answer_either(
             &format!("Created account {} ({}).", account.address, account.id),
-            &json,
+            &document,
         )?;
     }
     Ok(())
@@ -88,12 +108,13 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "Created account {} ({}) {text}",
             account.address, account.id
         ),
-        &json!({
-            "id": account.id.to_string(),
-            "email": account.address,
-            "invitation_sent": invitation == "sent",
-            "invitation": invitation,
-        }),
+        &CreatedAccount {
+            id: account.id.to_string(),
+            email: &account.address,
+            password: Maybe(None),
+            invitation_sent: Maybe(Some(invitation == "sent")),
+            invitation: Maybe(Some(invitation)),
+        },
     )?;
     let by_hand = format!(
         "run \"movie-bag forgot --email {} --print-link\" for a link that you can pass on",

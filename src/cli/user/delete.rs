@@ -3,8 +3,8 @@
 use movie_bag_core::app::App;
 use movie_bag_core::domain::terminal_text::escape_line;
 use movie_bag_core::ports::store::Deletion;
-use serde_json::json;
 
+use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
 use crate::exit_code::ExitCode;
@@ -26,6 +26,19 @@ pub(in crate::cli) struct Args {
     yes: bool,
 }
 
+documents! {
+    pub(in crate::cli) struct DeletedAccount<'a> {
+        /// Email address of the deleted account.
+        email: &'a str,
+        /// Number of movies deleted with it.
+        movies: u64,
+        /// Number of undelivered mails deleted with it.
+        mails: u64,
+        /// Number of history entries deleted with it.
+        history: u64,
+    }
+}
+
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let (account, deletion) = app.account_deletion(&args.email).await?;
     let address = escape_line(&account.address);
@@ -44,12 +57,12 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let deleted = app.delete_account(&args.email).await?;
     ui.answer_either(
         &format!("Deleted account {address} with {}.", describe(deleted)),
-        &json!({
-            "email": account.address,
-            "movies": deleted.movies,
-            "mails": deleted.mails,
-            "history": deleted.events,
-        }),
+        &DeletedAccount {
+            email: &account.address,
+            movies: deleted.movies,
+            mails: deleted.mails,
+            history: deleted.events,
+        },
     )?;
     Ok(())
 }

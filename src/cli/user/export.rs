@@ -10,11 +10,11 @@ use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::clock::draw;
 use movie_bag_core::domain::password::PasswordHash;
-use serde_json::json;
 
 use super::format::{Format, is_dash};
+use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, to_json};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::private_files;
@@ -82,9 +82,28 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
             "Exported {} to {shown}.",
             pluralize(accounts, "account", "accounts")
         ),
-        &json!({"file": shown.to_string(), "accounts": accounts}),
+        &ExportedFile {
+            file: shown.to_string(),
+            accounts,
+        },
     )?;
     Ok(())
+}
+
+documents! {
+    pub(in crate::cli) struct ExportedFile {
+        /// Path of the file.
+        file: String,
+        /// Number of accounts in it.
+        accounts: u64,
+    }
+
+    pub(in crate::cli) struct ExportedAccount<'a> {
+        /// Email address of an account.
+        email: &'a str,
+        /// Bcrypt hash of its password.
+        password_hash: &'a str,
+    }
 }
 
 async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
@@ -141,7 +160,13 @@ fn line(format: Format, account: &Account) -> String {
     let (email, hash) = (&*account.address, account.password_hash.as_str());
     match format {
         Format::Csv => format!("{},{}\n", quote_if_needed(email), quote_if_needed(hash)),
-        Format::JsonLines => format!("{}\n", json!({"email": email, "password_hash": hash})),
+        Format::JsonLines => {
+            let account = ExportedAccount {
+                email,
+                password_hash: hash,
+            };
+            format!("{}\n", to_json(&account))
+        }
     }
 }
 

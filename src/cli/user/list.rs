@@ -1,15 +1,16 @@
 //! `user list`: lists accounts.
 
+use jiff::Timestamp;
 use movie_bag_core::app::App;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::AddressPart;
 use movie_bag_core::domain::id::AccountId;
 use movie_bag_core::domain::terminal_text::escape_line;
-use serde_json::json;
 
+use crate::cli::document::documents;
 use crate::cli::table::hanging;
 use crate::cli::text_format::local_time;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, to_json};
 use crate::failure::Failure;
 
 /// Number of accounts per query.
@@ -35,6 +36,17 @@ pub(in crate::cli) struct Args {
     /// Start after the account with this id
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+}
+
+documents! {
+    pub(in crate::cli) struct ListedAccount<'a> {
+        /// Id of the account.
+        id: String,
+        /// Email address of the account.
+        email: &'a str,
+        /// When the account was created.
+        created_at: Timestamp,
+    }
 }
 
 /// Lists accounts. `database` is its name for messages.
@@ -95,7 +107,11 @@ fn print_page(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Fail
     let mut lines = Vec::with_capacity(accounts.len() + 1);
     if ui.is_json() {
         lines.extend(accounts.iter().map(|account| {
-            json!({"id": account.id.to_string(), "email": account.address, "created_at": account.id.made_at().to_string()}).to_string()
+            to_json(&ListedAccount {
+                id: account.id.to_string(),
+                email: &account.address,
+                created_at: account.id.made_at(),
+            })
         }));
     } else {
         if is_first {

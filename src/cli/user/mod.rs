@@ -1,16 +1,16 @@
 //! `user …`: management of accounts by the administrator.
 
-mod create;
-mod delete;
-mod export;
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod export;
 mod format;
-mod import;
-mod list;
+pub(super) mod import;
+pub(super) mod list;
 mod new_password;
-mod revoke;
-mod set_email;
-mod set_password;
-mod show;
+pub(super) mod revoke;
+pub(super) mod set_email;
+pub(super) mod set_password;
+pub(super) mod show;
 
 use movie_bag_core::app::parse_address;
 

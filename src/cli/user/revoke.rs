@@ -1,9 +1,9 @@
 //! `user revoke`: ends all sessions of an account and notifies its owner.
 
 use movie_bag_core::app::{App, DeliveryMode};
-use serde_json::json;
 
 use crate::cli::delivery::warn_unless_sent;
+use crate::cli::document::documents;
 use crate::cli::startup;
 use crate::cli::ui::Ui;
 
@@ -19,6 +19,17 @@ pub(in crate::cli) struct Args {
     pub(super) email: String,
 }
 
+documents! {
+    pub(in crate::cli) struct RevokedAccess<'a> {
+        /// Email address as typed.
+        email: &'a str,
+        /// `true`; otherwise an `error` is printed.
+        revoked: bool,
+        /// Whether the mail server accepted the mail to the account owner; if not, the mail is in the outbox.
+        confirmation_sent: bool,
+    }
+}
+
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let spinner = ui.spinner("ending the sessions");
     let notification = app
@@ -28,7 +39,11 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let sent = warn_unless_sent(ui, notification.as_ref(), "all sessions were ended");
     ui.answer_either(
         &format!("Ended all sessions of {}.", args.email),
-        &json!({"email": args.email, "revoked": true, "confirmation_sent": sent}),
+        &RevokedAccess {
+            email: &args.email,
+            revoked: true,
+            confirmation_sent: sent,
+        },
     )?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! `user set-email`: changes the address of an account and notifies its owner at both addresses.
 
 use movie_bag_core::app::{App, DeliveryMode};
-use serde_json::json;
 
 use crate::cli::delivery::warn_unless_sent;
+use crate::cli::document::documents;
 use crate::cli::startup;
 use crate::cli::ui::Ui;
 
@@ -21,6 +21,19 @@ pub(in crate::cli) struct Args {
     /// New email address
     #[arg(long, value_name = "EMAIL")]
     to: String,
+}
+
+documents! {
+    pub(in crate::cli) struct ChangedAddress<'a> {
+        /// Previous email address.
+        before: &'a str,
+        /// New email address.
+        email: &'a str,
+        /// `false` if the account already had this address.
+        changed: bool,
+        /// Whether the mail server accepted the mails to both addresses; if not, they are in the outbox.
+        confirmation_sent: bool,
+    }
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
@@ -42,7 +55,12 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     };
     ui.answer_either(
         &text,
-        &json!({"before": before, "email": after, "changed": before != after, "confirmation_sent": sent}),
+        &ChangedAddress {
+            before: &before,
+            email: &after,
+            changed: before != after,
+            confirmation_sent: sent,
+        },
     )?;
     Ok(())
 }

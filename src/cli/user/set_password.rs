@@ -1,10 +1,10 @@
 //! `user set-password`: sets the password of an account and notifies its owner.
 
 use movie_bag_core::app::{App, DeliveryMode};
-use serde_json::json;
 
 use super::new_password::NewPassword;
 use crate::cli::delivery::warn_unless_sent;
+use crate::cli::document::{Maybe, documents};
 use crate::cli::startup;
 use crate::cli::ui::Ui;
 
@@ -23,6 +23,19 @@ pub(in crate::cli) struct Args {
     password: NewPassword,
 }
 
+documents! {
+    pub(in crate::cli) struct ChangedPassword<'a> {
+        /// Email address of the account.
+        email: &'a str,
+        /// `true`; otherwise an `error` is printed.
+        changed: bool,
+        /// Whether the mail server accepted the mail to the account owner; if not, the mail is in the outbox.
+        confirmation_sent: bool,
+        /// Generated password, which is not stored; with `--generate` only.
+        password: Maybe<&'a str>,
+    }
+}
+
 pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     // Fails before the prompt if the account does not exist.
     let account = app.account_details(&args.email, 0).await?.account;
@@ -38,16 +51,19 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         .await?;
     drop(spinner);
     let confirmed = warn_unless_sent(ui, confirmation.as_ref(), "the password was changed");
-    let mut json =
-        json!({"email": account.address, "changed": true, "confirmation_sent": confirmed});
-    if let Some(password) = generated {
-        json["password"] = password.as_str().into();
+    let document = ChangedPassword {
+        email: &account.address,
+        changed: true,
+        confirmation_sent: confirmed,
+        password: Maybe(generated.as_ref().map(|password| password.as_str())),
+    };
+    if let Some(password) = &generated {
         let before = format!("Set this password for {}:", account.address);
-        ui.answer_password(&before, &password, &json)?;
+        ui.answer_password(&before, password, &document)?;
     } else {
         ui.answer_either(
             &format!("Changed the password of {}.", account.address),
-            &json,
+            &document,
         )?;
     }
     Ok(())

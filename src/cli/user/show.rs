@@ -1,12 +1,13 @@
 //! `user show`: shows an account with its undelivered mails and its history.
 
+use jiff::Timestamp;
 use movie_bag_core::app::{AccountDetails, App};
 use movie_bag_core::domain::event::{Event, EventKind, HISTORY_LINES};
 use movie_bag_core::domain::outbox::{Entry, EntryState};
 use movie_bag_core::domain::terminal_text::escape_line;
-use serde_json::{Value, json};
 
-use crate::cli::outbox::entry_json::entry_json;
+use crate::cli::document::documents;
+use crate::cli::outbox::QueuedMailDocument;
 use crate::cli::table::hanging;
 use crate::cli::text_format::{local_time, pluralize};
 use crate::cli::ui::Ui;
@@ -32,13 +33,13 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         mails,
         history,
     } = app.account_details(&args.email, 2 * HISTORY_LINES).await?;
-    let json = json!({
-        "id": account.id.to_string(),
-        "email": account.address,
-        "created_at": account.id.made_at().to_string(),
-        "mails": mails.iter().map(entry_json).collect::<Vec<_>>(),
-        "history": history.iter().map(event_json).collect::<Vec<_>>(),
-    });
+    let document = AccountDocument {
+        id: account.id.to_string(),
+        email: &account.address,
+        created_at: account.id.made_at(),
+        mails: mails.iter().map(QueuedMailDocument::of).collect(),
+        history: history.iter().map(event_document).collect(),
+    };
     let mut text = format!(
         "Email    {}\nID       {}\nCreated  {}\n",
         escape_line(&account.address),
@@ -54,7 +55,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         let older = pluralize(older as u64, "older entry", "older entries");
         text += &format!("  and {older}, which --json shows\n");
     }
-    ui.answer_either(text.trim_end(), &json)?;
+    ui.answer_either(text.trim_end(), &document)?;
     Ok(())
 }
 
@@ -115,13 +116,44 @@ fn combined(event: &Event) -> Option<String> {
     (event.count > 1).then(|| format!("{events} since {first}, last from {origin}"))
 }
 
-fn event_json(event: &Event) -> Value {
-    json!({
-        "at": event.at.to_string(),
-        "kind": event.kind.name(),
-        "origin": event.origin.to_string(),
-        "detail": event.detail,
-        "count": event.count,
-        "first_at": event.first_at.to_string(),
-    })
+documents! {
+    pub(in crate::cli) struct AccountDocument<'a> {
+        /// Id of the account.
+        id: String,
+        /// Email address of the account.
+        email: &'a str,
+        /// When the account was created.
+        created_at: Timestamp,
+        /// Mails of the account that are not delivered yet, oldest request first.
+        mails: Vec<QueuedMailDocument<'a>>,
+        /// Events of the account, newest first.
+        history: Vec<EventDocument<'a>>,
+    }
+
+    pub(in crate::cli) struct EventDocument<'a> {
+        /// Time of the event.
+        at: Timestamp,
+        /// Event kind.
+        kind: EventKind,
+        /// IP address of the client, or `terminal` with the operating-system user.
+        origin: String,
+        /// Details such as the reply of the mail server; may be empty.
+        detail: &'a str,
+        /// Number of events. All events of the kinds `logged_in`, `login_failed` and `login_delayed` of one UTC day are one entry,
+        /// with the time, origin and detail of the last event. 1 for other kinds.
+        count: u32,
+        /// Time of the first of these events.
+        first_at: Timestamp,
+    }
+}
+
+fn event_document(event: &Event) -> EventDocument<'_> {
+    EventDocument {
+        at: event.at,
+        kind: event.kind,
+        origin: event.origin.to_string(),
+        detail: &event.detail,
+        count: event.count,
+        first_at: event.first_at,
+    }
 }

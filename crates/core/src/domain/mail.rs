@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::event::named;
+use super::phrase::phrase;
 use super::span;
 
 /// Defines the kinds of mails: the purpose of each, its name, and its fields with their meanings, types and sample values.
@@ -294,13 +295,6 @@ impl Value for Period {
     fn sample(text: &str) -> Self {
         Self(span::span(text).expect("the sample is a period"))
     }
-}
-
-/// Returns a doc comment as a phrase: without the capital letter at its beginning and the full stop at its end.
-fn phrase(comment: &str) -> String {
-    let mut chars = comment.trim().trim_end_matches('.').chars();
-    let first = chars.next().into_iter().flat_map(char::to_lowercase);
-    first.chain(chars).collect()
 }
 
 #[cfg(test)]

@@ -1,18 +1,22 @@
-//! Generates docs/cli.md and docs/settings.md, and compares them. `BLESS=1 cargo test generated` rewrites them.
+//! Generates docs/cli.md, docs/json.md and docs/settings.md, and compares them. `BLESS=1 cargo test generated` rewrites them.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::builder::StyledStr;
 
+use super::command_table::{COMMANDS, CommandEntry, JsonOutput};
 use super::{HELP, Page, Section, pages};
 use crate::cli::Cli;
+use crate::cli::document::{Described as _, Field};
+use crate::cli::report::ErrorDocument;
 use crate::config::definitions;
 use crate::config::env_file;
 use crate::config::setting::{Definition, Subject};
 use crate::exit_code::ExitCode;
 
 const CLI_INTRO: &str = include_str!("cli_intro.md");
+const JSON_INTRO: &str = include_str!("json_intro.md");
 const SETTINGS_INTRO: &str = include_str!("settings_intro.md");
 
 /// Further reading about a command.
@@ -56,6 +60,11 @@ fn compare(file: &str, generated: &str) {
 #[test]
 fn docs_cli_is_up_to_date() {
     compare("docs/cli.md", &cli_page());
+}
+
+#[test]
+fn docs_json_is_up_to_date() {
+    compare("docs/json.md", &json_page());
 }
 
 #[test]
@@ -106,6 +115,49 @@ fn cli_page() -> String {
         text.push_str(&chapter(page));
     }
     text
+}
+
+fn json_page() -> String {
+    let mut commands = String::new();
+    for CommandEntry { command, json, .. } in COMMANDS {
+        let JsonOutput::Documents(kinds) = json else {
+            continue;
+        };
+        writeln!(commands, "## `{command}`\n").unwrap();
+        for (when, fields) in *kinds {
+            if !when.is_empty() {
+                let mut chars = when.chars();
+                let first = chars.next().unwrap().to_uppercase();
+                writeln!(commands, "{first}{}:\n", mark_code(chars.as_str())).unwrap();
+            }
+            writeln!(commands, "{}", fields_table(&fields())).unwrap();
+        }
+    }
+    JSON_INTRO
+        .replace("{error}\n", &fields_table(&ErrorDocument::fields()))
+        .replace("{commands}\n\n", &commands)
+}
+
+fn fields_table(fields: &[Field]) -> String {
+    let mut table = String::from("| field | type | meaning |\n| --- | --- | --- |\n");
+    add_rows(&mut table, "", fields);
+    table
+}
+
+fn add_rows(table: &mut String, path: &str, fields: &[Field]) {
+    for field in fields {
+        let Field {
+            name,
+            kind,
+            meaning,
+            is_list,
+            fields,
+            ..
+        } = field;
+        writeln!(table, "| `{path}{name}` | {kind} | {meaning} |").unwrap();
+        let within = if *is_list { "[]." } else { "." };
+        add_rows(table, &format!("{path}{name}{within}"), fields);
+    }
 }
 
 fn chapter(page: &Page) -> String {

@@ -18,7 +18,6 @@ use std::pin::pin;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use movie_bag_core::app::{App, AppError, Import, ImportOptions, ImportOutcome};
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use self::csv::Csv;
@@ -26,7 +25,9 @@ use self::input::{Line, Records};
 use self::json_lines::JsonLines;
 use super::Ui;
 use super::format::{Format, is_dash};
+use crate::cli::document::documents;
 use crate::cli::progress::FileProgress;
+use crate::cli::report::ErrorDetails;
 use crate::cli::startup;
 use crate::cli::text_format::pluralize;
 use crate::exit_code::ExitCode;
@@ -275,6 +276,28 @@ struct State<'a> {
     is_dry_run: bool,
 }
 
+documents! {
+    pub(in crate::cli) struct RefusedLine<'a> {
+        /// Line number in the file, from 1.
+        line: u64,
+        /// Reason for the refusal.
+        error: ErrorDetails<'a>,
+    }
+
+    pub(in crate::cli) struct ImportSummary {
+        /// Accounts created.
+        created: u64,
+        /// Accounts whose credential was replaced, with `--update`.
+        updated: u64,
+        /// Accounts left as they were.
+        unchanged: u64,
+        /// Lines refused.
+        refused: u64,
+        /// Whether `--dry-run` was given.
+        dry_run: bool,
+    }
+}
+
 impl State<'_> {
     fn count(&mut self, imported: ImportOutcome, position: u64) {
         match imported {
@@ -288,17 +311,13 @@ impl State<'_> {
     fn report_refused(&mut self, line: u64, position: u64, why: &Failure) -> Result<(), Failure> {
         self.counts.refused += 1;
         self.advance(position);
-        let Failure {
-            code,
-            message,
-            hint,
-            ..
-        } = why;
         if self.ui.is_json() {
-            return self.ui.answer_json(
-                &json!({"line": line, "error": {"code": code, "message": message, "hint": hint}}),
-            );
+            return self.ui.answer_json(&RefusedLine {
+                line,
+                error: ErrorDetails::of(why),
+            });
         }
+        let Failure { message, hint, .. } = why;
         let hint = hint
             .as_ref()
             .map(|hint| format!(" ({hint})"))
@@ -363,13 +382,13 @@ impl State<'_> {
         drop(bar);
         ui.answer_either(
             &counts.describe(is_dry_run),
-            &json!({
-                "created": counts.created,
-                "updated": counts.updated,
-                "unchanged": counts.unchanged,
-                "refused": counts.refused,
-                "dry_run": is_dry_run,
-            }),
+            &ImportSummary {
+                created: counts.created,
+                updated: counts.updated,
+                unchanged: counts.unchanged,
+                refused: counts.refused,
+                dry_run: is_dry_run,
+            },
         )?;
         if counts.refused == 0 {
             return Ok(());
