@@ -9,6 +9,7 @@ use movie_bag_core::supervisor::TaskFailed;
 use movie_bag_mail::templates::TemplateError;
 
 use crate::config::ConfigError;
+use crate::error_code::ErrorCode;
 use crate::exit_code::ExitCode;
 
 /// Failure of a command, as it is shown.
@@ -16,7 +17,7 @@ use crate::exit_code::ExitCode;
 pub(crate) struct Failure {
     pub(crate) exit: ExitCode,
     /// Name of the failure in JSON.
-    pub(crate) code: &'static str,
+    pub(crate) code: ErrorCode,
     /// Message: the failure, then its causes from the nearest to the deepest one.
     pub(crate) message: String,
     /// Imperative sentence with the next step of the user.
@@ -34,13 +35,12 @@ impl std::error::Error for Failure {}
 impl Failure {
     /// Returns a failure with a hint.
     pub(crate) fn new(
-        exit: ExitCode,
-        code: &'static str,
+        code: ErrorCode,
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
         Self {
-            exit,
+            exit: code.exit(),
             code,
             message: without_error_numbers(&message.into()),
             hint: Some(hint.into()),
@@ -48,37 +48,28 @@ impl Failure {
     }
 
     /// Returns a failure without a hint: the message names all that can be done.
-    pub(crate) fn without_hint(
-        exit: ExitCode,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn without_hint(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             hint: None,
-            ..Self::new(exit, code, message, "")
+            ..Self::new(code, message, "")
         }
     }
 
     /// Returns a failure for wrong usage.
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(ExitCode::Usage, "usage", message, hint)
+        Self::new(ErrorCode::Usage, message, hint)
     }
 
     /// Returns the failure of a command that was ended by Ctrl-C.
     pub(crate) fn interrupted() -> Self {
-        Self {
-            exit: ExitCode::Interrupted,
-            code: "interrupted",
-            message: "interrupted".to_owned(),
-            hint: None,
-        }
+        Self::without_hint(ErrorCode::Interrupted, "interrupted")
     }
 
     /// Returns an exit code without a message, for a command that has reported the failure in its answer.
     pub(crate) fn silent(exit: ExitCode) -> Self {
         Self {
             exit,
-            code: "reported",
+            code: ErrorCode::Failed,
             message: String::new(),
             hint: None,
         }
@@ -87,8 +78,7 @@ impl Failure {
     /// Returns the failure of a process whose supervisor has given up a task.
     pub(crate) fn from_task(failed: &TaskFailed) -> Self {
         Self::new(
-            ExitCode::Failed,
-            "task",
+            ErrorCode::Task,
             failed.to_string(),
             "read the log for the cause of each failure, and let a service manager restart the process",
         )
@@ -99,7 +89,7 @@ impl Failure {
         if let Some(failure) = error.downcast_ref::<Self>() {
             return failure.clone();
         }
-        let (exit, code, hint) = error
+        let (code, hint) = error
             .chain()
             .find_map(|cause| {
                 cause
@@ -108,10 +98,10 @@ impl Failure {
                     .or_else(|| cause.downcast_ref::<StoreError>().map(classify_store))
                     .or_else(|| cause.downcast_ref::<CopyError>().map(classify_copy))
                     .or_else(|| cause.downcast_ref::<DeliveryError>().map(classify_delivery))
-                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (ExitCode::Usage, "settings", None)))
-                    .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (ExitCode::Usage, "template", Some("unset MOVIE_BAG_TEMPLATES to use the built-in templates, or run \"movie-bag templates eject\" to write them to a folder".to_owned()))))
+                    .or_else(|| cause.downcast_ref::<ConfigError>().map(|_| (ErrorCode::Settings, None)))
+                    .or_else(|| cause.downcast_ref::<TemplateError>().map(|_| (ErrorCode::Template, Some("unset MOVIE_BAG_TEMPLATES to use the built-in templates, or run \"movie-bag templates eject\" to write them to a folder".to_owned()))))
             })
-            .unwrap_or((ExitCode::Failed, "failed", None));
+            .unwrap_or((ErrorCode::Failed, None));
         let mut message = error.to_string();
         // Messages of use cases and of the database are complete: errors of the driver behind them are left out.
         let is_complete = |error: &(dyn std::error::Error + 'static)| {
@@ -128,7 +118,7 @@ impl Failure {
             }
         }
         Self {
-            exit,
+            exit: code.exit(),
             code,
             message: without_error_numbers(&message),
             hint,
@@ -136,95 +126,76 @@ impl Failure {
     }
 }
 
-/// Exit code, name in JSON, and hint.
-type Classification = (ExitCode, &'static str, Option<String>);
+/// Name in JSON, and hint.
+type Classification = (ErrorCode, Option<String>);
 
 /// Classifies an error of a use case. Exhaustive: a new error must be classified here.
 fn classify_app(error: &AppError) -> Classification {
     let hint = |text: &str| Some(text.to_owned());
     match error {
         AppError::InvalidEmail { .. } => (
-            ExitCode::Usage,
-            "invalid_email",
+            ErrorCode::InvalidEmail,
             hint("write one address such as ann@example.com"),
         ),
         AppError::WeakPassword(_) => (
-            ExitCode::PasswordRefused,
-            "weak_password",
+            ErrorCode::WeakPassword,
             hint("choose another password, such as several words in a row"),
         ),
         AppError::AddressTaken(email) => (
-            ExitCode::AlreadyExists,
-            "email_already_exists",
+            ErrorCode::EmailAlreadyExists,
             Some(format!(
                 "run \"movie-bag user show --email {email}\" to see the account"
             )),
         ),
-        AppError::SignupClosed => (ExitCode::Failed, "signup_closed", None),
-        AppError::WrongPassword => (ExitCode::Failed, "unauthorized", None),
+        AppError::SignupClosed => (ErrorCode::SignupClosed, None),
+        AppError::WrongPassword => (ErrorCode::Unauthorized, None),
         AppError::NoSuchAccount(_) => (
-            ExitCode::NotFound,
-            "email_does_not_exist",
+            ErrorCode::EmailDoesNotExist,
             hint("run \"movie-bag user list\" to see all accounts"),
         ),
         AppError::BadToken => (
-            ExitCode::BadToken,
-            "bad_token",
+            ErrorCode::BadToken,
             hint(
                 "paste the whole link from the newest mail, or run \"movie-bag forgot\" to send another",
             ),
         ),
         AppError::ExpiredToken => (
-            ExitCode::BadToken,
-            "expired_token",
+            ErrorCode::ExpiredToken,
             hint("run \"movie-bag forgot\" to send another link"),
         ),
         AppError::NoSuchMail(_) => (
-            ExitCode::NotFound,
-            "no_such_mail",
+            ErrorCode::NoSuchMail,
             hint("run \"movie-bag outbox list\" to see all mails; this one may have been sent"),
         ),
         AppError::MailHeld(_) => (
-            ExitCode::Failed,
-            "mail_held",
+            ErrorCode::MailHeld,
             hint("run the command again in a few seconds"),
         ),
-        AppError::NoSuchMovie => (ExitCode::NotFound, "movie_not_exists", None),
-        AppError::MovieNameTaken => (ExitCode::AlreadyExists, "movie_already_exists", None),
-        AppError::NotYourMovie(_) => (ExitCode::Failed, "not_your_movie", None),
-        AppError::RateLimited { .. } => (ExitCode::Failed, "rate_limited", hint("try again later")),
-        AppError::Busy { .. } => (
-            ExitCode::Unavailable,
-            "unavailable",
-            hint("try again in a moment"),
-        ),
-        AppError::DatabaseBusy(_) => (
-            ExitCode::Unavailable,
-            "unavailable",
-            hint("run the command again"),
-        ),
+        AppError::NoSuchMovie => (ErrorCode::MovieNotExists, None),
+        AppError::MovieNameTaken => (ErrorCode::MovieAlreadyExists, None),
+        AppError::NotYourMovie(_) => (ErrorCode::NotYourMovie, None),
+        AppError::RateLimited { .. } => (ErrorCode::RateLimited, hint("try again later")),
+        AppError::Busy { .. } => (ErrorCode::Unavailable, hint("try again in a moment")),
+        AppError::DatabaseBusy(_) => (ErrorCode::Unavailable, hint("run the command again")),
         AppError::Unavailable(_) => (
-            ExitCode::Unavailable,
-            "unavailable",
+            ErrorCode::Unavailable,
             hint("run \"movie-bag check\" to find the cause"),
         ),
-        AppError::Internal(_) => (ExitCode::Failed, "internal_error", None),
+        AppError::Internal(_) => (ErrorCode::InternalError, None),
     }
 }
 
 fn classify_store(error: &StoreError) -> Classification {
     match error {
         StoreError::Unavailable(_) => (
-            ExitCode::Unavailable,
-            "unavailable",
+            ErrorCode::Unavailable,
             Some("run \"movie-bag check\" to find the cause".to_owned()),
         ),
         StoreError::Busy(_) => (
-            ExitCode::Unavailable,
-            "unavailable",
+            ErrorCode::Unavailable,
             Some("run the command again".to_owned()),
         ),
-        StoreError::Broken(_) => (ExitCode::Failed, "database", None),
+        StoreError::Broken(_) => (ErrorCode::Database, None),
     }
 }
 
@@ -232,9 +203,8 @@ fn classify_copy(error: &CopyError) -> Classification {
     let hint = |text: &str| Some(text.to_owned());
     match error {
         CopyError::Source(error) | CopyError::Target(error) => {
-            let (exit, code, _) = classify_store(error);
+            let (code, _) = classify_store(error);
             (
-                exit,
                 code,
                 hint(
                     "fix the cause and run the command again: it starts over, and the source is unchanged",
@@ -242,20 +212,17 @@ fn classify_copy(error: &CopyError) -> Classification {
             )
         }
         CopyError::NotEmpty(_) => (
-            ExitCode::AlreadyExists,
-            "not_empty",
+            ErrorCode::NotEmpty,
             hint("name an empty database with --to"),
         ),
         CopyError::Orphans(_) => (
-            ExitCode::Failed,
-            "orphans",
+            ErrorCode::Orphans,
             hint(
                 "delete those movies in the source or give them an owner, then run the command again",
             ),
         ),
         CopyError::Differs(_) => (
-            ExitCode::Failed,
-            "differs",
+            ErrorCode::Differs,
             hint(
                 "stop the servers that use the source, then run the command again: it starts over",
             ),
@@ -265,17 +232,11 @@ fn classify_copy(error: &CopyError) -> Classification {
 
 fn classify_delivery(error: &DeliveryError) -> Classification {
     match error {
-        DeliveryError::Unreachable { hint, .. } => {
-            (ExitCode::Unavailable, "mail_server", Some(hint.clone()))
-        }
-        DeliveryError::Transient { .. } => (ExitCode::Unavailable, "mail_refused", None),
-        DeliveryError::Policy { hint, .. } => {
-            (ExitCode::Unavailable, "mail_refused", Some(hint.clone()))
-        }
-        DeliveryError::Permanent { .. } => (ExitCode::Failed, "mail_refused", None),
-        DeliveryError::Unsendable { hint, .. } => {
-            (ExitCode::Failed, "mail_unsendable", Some(hint.clone()))
-        }
+        DeliveryError::Unreachable { hint, .. } => (ErrorCode::MailServer, Some(hint.clone())),
+        DeliveryError::Transient { .. } => (ErrorCode::MailDeferred, None),
+        DeliveryError::Policy { hint, .. } => (ErrorCode::MailDeferred, Some(hint.clone())),
+        DeliveryError::Permanent { .. } => (ErrorCode::MailRefused, None),
+        DeliveryError::Unsendable { hint, .. } => (ErrorCode::MailUnsendable, Some(hint.clone())),
     }
 }
 

@@ -13,6 +13,7 @@
 pub mod built_in_templates;
 pub mod cli;
 mod config;
+mod error_code;
 mod exit_code;
 mod failure;
 mod private_files;

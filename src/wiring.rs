@@ -24,7 +24,7 @@ use crate::config::{
     self, DatabaseSettings, Flags, MailSettings, MailTls, Settings, Sources, secret_file,
     values::Secret,
 };
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Resolves the settings, and validates those that only a library can parse.
@@ -98,8 +98,7 @@ async fn refuse_half_copied(store: &dyn CopyableStore, settings: &Settings) -> a
         return Ok(());
     }
     Err(Failure::new(
-        ExitCode::Failed,
-        "half_copied",
+        ErrorCode::HalfCopied,
         format!(
             "cannot use {}: it holds an unfinished copy",
             settings.database

@@ -10,7 +10,7 @@ use super::startup;
 use super::text_format::pluralize;
 use super::ui::Ui;
 use crate::config::{DatabaseSettings, Flags};
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 use crate::wiring;
 
@@ -52,9 +52,8 @@ documents! {
 
 pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()> {
     let settings = startup::settings(ui, flags, "off")?;
-    let to = DatabaseSettings::parse(&args.to).map_err(|why| {
-        Failure::without_hint(ExitCode::Usage, "usage", format!("invalid --to: {why}"))
-    })?;
+    let to = DatabaseSettings::parse(&args.to)
+        .map_err(|why| Failure::without_hint(ErrorCode::Usage, format!("invalid --to: {why}")))?;
     wiring::check_database("--to", &to)?;
     if to == settings.database {
         return Err(Failure::usage(

@@ -7,7 +7,7 @@ use movie_bag_core::domain::id::EntryId;
 use movie_bag_store::sqlite::is_file_in_use;
 
 use crate::config::{DatabaseSettings, Settings, Source};
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Access that a command needs. Only [`Access::Create`] creates a missing database: an empty database in the wrong place
@@ -26,8 +26,7 @@ pub(super) enum Access {
 /// account or the mail.
 #[derive(Debug, Clone)]
 pub(super) struct Absence {
-    exit: ExitCode,
-    code: &'static str,
+    code: ErrorCode,
     /// Start of the message, before the part about the database.
     message: Option<String>,
 }
@@ -36,8 +35,7 @@ impl Absence {
     /// Returns the failure data of a command that needs the database only.
     pub(super) fn needs_database() -> Self {
         Self {
-            exit: ExitCode::Unavailable,
-            code: "no_database",
+            code: ErrorCode::NoDatabase,
             message: None,
         }
     }
@@ -45,8 +43,7 @@ impl Absence {
     /// Returns the failure data of a command that needs this account.
     pub(super) fn needs_account(email: &str) -> Self {
         Self {
-            exit: ExitCode::NotFound,
-            code: "email_does_not_exist",
+            code: ErrorCode::EmailDoesNotExist,
             message: Some(AppError::NoSuchAccount(email.to_owned()).to_string()),
         }
     }
@@ -54,8 +51,7 @@ impl Absence {
     /// Returns the failure data of a command that needs this mail.
     pub(super) fn needs_mail(id: EntryId) -> Self {
         Self {
-            exit: ExitCode::NotFound,
-            code: "no_such_mail",
+            code: ErrorCode::NoSuchMail,
             message: Some(AppError::NoSuchMail(id).to_string()),
         }
     }
@@ -63,8 +59,7 @@ impl Absence {
     /// Returns the failure data of a command that needs the account of its token.
     pub(super) fn needs_token_account() -> Self {
         Self {
-            exit: ExitCode::BadToken,
-            code: "bad_token",
+            code: ErrorCode::BadToken,
             message: Some("invalid reset token".to_owned()),
         }
     }
@@ -74,7 +69,6 @@ impl Absence {
 pub(super) fn missing_failure(settings: &Settings, absence: Absence) -> Failure {
     let place = format!("no database at {}", format_with_source(settings));
     Failure::new(
-        absence.exit,
         absence.code,
         match absence.message {
             Some(message) => format!("{message}: {place}"),

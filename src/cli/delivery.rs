@@ -4,7 +4,7 @@
 use movie_bag_core::app::Delivery;
 
 use super::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Warns if the mail was not sent, and returns whether it was. `done` names the change that was made.
@@ -34,8 +34,7 @@ pub(super) fn sent_reply(delivery: Delivery) -> Result<String, Failure> {
     match delivery {
         Delivery::Sent { reply } => Ok(reply),
         Delivery::Waiting { error, hint, .. } => Err(Failure::new(
-            ExitCode::Unavailable,
-            "mail_server",
+            ErrorCode::MailServer,
             format!("cannot deliver the mail yet, it stays queued: {error}"),
             hint.unwrap_or_else(|| {
                 "run \"movie-bag outbox flush\" later, or leave the retry to a running server"
@@ -43,8 +42,7 @@ pub(super) fn sent_reply(delivery: Delivery) -> Result<String, Failure> {
             }),
         )),
         Delivery::Dead { error } => Err(Failure::new(
-            ExitCode::Failed,
-            "mail_refused",
+            ErrorCode::MailRefused,
             format!("cannot deliver the mail, it will not be retried: {error}"),
             "fix the cause and run \"movie-bag outbox retry ID\"; if the link is no longer valid, run \"movie-bag forgot\" for a new one",
         )),

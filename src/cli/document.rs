@@ -7,6 +7,8 @@ use movie_bag_core::domain::outbox::EntryState;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::error_code::ErrorCode;
+
 /// Field of a document, for the help and the documentation.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
@@ -205,6 +207,7 @@ described! {
     &str => "text",
     String => "text",
     Timestamp => "text",
+    ErrorCode => "text",
     bool => "true or false",
     u32 => "number",
     u64 => "number",

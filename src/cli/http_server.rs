@@ -9,7 +9,7 @@ use movie_bag_http::{HttpOptions, replace_response};
 use movie_bag_smtp_sink::net::{self, http1};
 use tokio::net::TcpListener;
 
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Serves until `shutdown` resolves. Then accepts nothing more, closes idle connections, and lets requests in flight end
@@ -36,8 +36,7 @@ pub(super) async fn serve(
 pub(super) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     net::listen(address).map_err(|error| {
         Failure::new(
-            ExitCode::Failed,
-            "address",
+            ErrorCode::Address,
             format!("cannot listen on {address}: {}", net::listen_error(&error)),
             listen_hint(&error, setting),
         )

@@ -5,6 +5,7 @@ use std::process;
 
 use super::document::documents;
 use super::ui::{Color, Ui};
+use crate::error_code::ErrorCode;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
@@ -22,9 +23,9 @@ documents! {
     }
 
     pub(in crate::cli) struct ErrorDetails<'a> {
-        /// Stable name for programs, such as `weak_password`.
-        code: &'a str,
-        /// What failed, and the cause.
+        /// Stable name for programs, see [error codes](#error-codes).
+        code: ErrorCode,
+        /// Failure and its cause.
         message: &'a str,
         /// Suggested action.
         hint: Option<&'a str>,

@@ -25,7 +25,7 @@ use super::startup;
 use super::systemd::{self, ServiceState};
 use super::ui::Ui;
 use crate::config::{DatabaseSettings, Flags, MailTls, Settings, socket_address};
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 use crate::wiring;
 
@@ -293,8 +293,7 @@ fn sink_failure(ended: Result<anyhow::Result<()>, JoinError>) -> Failure {
         Err(error) => error.to_string(),
     };
     Failure::new(
-        ExitCode::Failed,
-        "task",
+        ErrorCode::Task,
         format!("the debugging SMTP sink failed: {cause}"),
         "read the log for the cause",
     )

@@ -39,7 +39,7 @@ mod unix {
     use super::{Inherited, ServiceState};
     use crate::cli::ui::Ui;
     use crate::config;
-    use crate::exit_code::ExitCode;
+    use crate::error_code::ErrorCode;
     use crate::failure::Failure;
 
     /// Name of the socket for `/metrics`. A socket with any other name is for the API.
@@ -124,8 +124,7 @@ mod unix {
 
     fn invalid_socket(why: impl std::fmt::Display) -> Failure {
         Failure::new(
-            ExitCode::Failed,
-            "address",
+            ErrorCode::Address,
             format!("cannot use a socket from the service manager: {why}"),
             "pass one TCP socket for the API, and optionally one named \"metrics\" (ListenStream= and FileDescriptorName= in a .socket unit, with Accept=no)",
         )

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::progress::{FileProgress, Progress, Spinner};
 use super::shared_terminal::Stderr;
 use super::{table, terminal};
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::{Failure, without_error_numbers};
 
 /// Use of colors in the output.
@@ -346,8 +346,7 @@ fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
 
 fn stdout_failure(error: &io::Error) -> Failure {
     Failure::new(
-        ExitCode::Failed,
-        "stdout",
+        ErrorCode::Stdout,
         format!("cannot write the result to stdout: {error}; the command itself succeeded"),
         "check where stdout goes; run \"movie-bag user set-password\" if a generated password was lost",
     )

@@ -440,7 +440,9 @@ fn documented() -> Fields {
     for line in include_str!("../../docs/json.md").lines() {
         if let Some(heading) = line.strip_prefix("## ") {
             heading.clone_into(&mut commands);
-        } else if let Some(row) = line.strip_prefix("| `") {
+        } else if let Some(row) = line.strip_prefix("| `")
+            && commands.starts_with('`')
+        {
             let (field, rest) = row.split_once("` | ").unwrap();
             let (kind, meaning) = rest.split_once(" | ").unwrap();
             let table = tables.entry(commands.clone()).or_default();

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use super::logging;
 use super::ui::Ui;
 use crate::config::Flags;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 use crate::wiring;
 use report::{OptionalTables, Report};
@@ -109,18 +109,16 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         settings: args.all,
     };
     report::print(&report, tables, ui)?;
-    let exit = if has_broken_template {
-        ExitCode::Usage
+    let code = if has_broken_template {
+        ErrorCode::BrokenTemplate
     } else {
-        ExitCode::Failed
+        ErrorCode::Check
     };
     match report.errors() {
         0 => Ok(()),
         // The report contains the errors. A second document would break scripts that expect one.
-        _ if ui.is_json() => Err(Failure::silent(exit).into()),
-        1 => Err(Failure::without_hint(exit, "check", "1 check failed").into()),
-        failed => {
-            Err(Failure::without_hint(exit, "check", format!("{failed} checks failed")).into())
-        }
+        _ if ui.is_json() => Err(Failure::silent(code.exit()).into()),
+        1 => Err(Failure::without_hint(code, "1 check failed").into()),
+        failed => Err(Failure::without_hint(code, format!("{failed} checks failed")).into()),
     }
 }

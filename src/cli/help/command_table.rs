@@ -41,12 +41,14 @@ pub(super) struct CommandEntry {
     pub(super) json: JsonOutput,
 }
 
+/// Kind of documents: when one is printed, as a phrase that may be empty, and its fields.
+pub(super) type DocumentKind = (&'static str, fn() -> Vec<Field>);
+
 /// Output of a command with `--json`.
 pub(super) enum JsonOutput {
     /// None of its own.
     None,
-    /// Kinds of documents: when each is printed, as a phrase that may be empty, and its fields.
-    Documents(&'static [(&'static str, fn() -> Vec<Field>)]),
+    Documents(&'static [DocumentKind]),
     /// Documents of the inbox's API, which may be that of another program, in words. Their fields are described by hand.
     OfInbox(&'static str),
 }

@@ -6,7 +6,7 @@ use super::url_option::UrlOption;
 use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Delete all messages in the inbox
@@ -44,9 +44,7 @@ pub(super) async fn run(
         let about = format!("The inbox at {url} has {mails}. Deleted messages cannot be restored.");
         let question = format!("Delete {mails}?");
         if count > 0 && !ui.confirm(&about, &question, "--yes").await? {
-            return Err(
-                Failure::without_hint(ExitCode::Failed, "declined", "nothing was deleted").into(),
-            );
+            return Err(Failure::without_hint(ErrorCode::Declined, "nothing was deleted").into());
         }
     }
     let deleted = request(client, InboxClient::clear).await?;

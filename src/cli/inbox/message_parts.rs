@@ -5,7 +5,7 @@ use movie_bag_core::domain::terminal_text::escape_line;
 
 use super::client::Fetched;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Part of a message that can be printed.
@@ -57,8 +57,7 @@ pub(super) fn print(ui: &Ui, parts: &[MessagePart], mail: &Fetched) -> anyhow::R
         return Ok(());
     }
     Err(Failure::new(
-        ExitCode::NotFound,
-        "not_in_mail",
+        ErrorCode::NotInMail,
         format!(
             "message {} has no {}",
             field("ID"),

@@ -10,7 +10,7 @@ use super::url_option::UrlOption;
 use crate::cli::suggested_values::SuggestedValues;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Show a message with its links, tokens and codes
@@ -34,8 +34,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
     let mail = request(client, move |inbox| inbox.get_message(&id)).await?;
     let Some(mail) = mail else {
         return Err(Failure::new(
-            ExitCode::NotFound,
-            "no_such_mail",
+            ErrorCode::NoSuchMail,
             format!("no message {} in the inbox", args.id),
             "run \"movie-bag inbox list\" to see all messages",
         )

@@ -10,7 +10,7 @@ use super::request::request;
 use super::url_option::UrlOption;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Wait for a message, and print its link, token or code
@@ -61,8 +61,7 @@ pub(super) async fn run(args: Args, ui: &Ui, client: InboxClient) -> anyhow::Res
     let mail = request(client, move |inbox| inbox.wait(&wanted, args.timeout)).await?;
     let Some(mail) = mail else {
         return Err(Failure::new(
-            ExitCode::TimedOut,
-            "timed_out",
+            ErrorCode::TimedOut,
             format!(
                 "no matching message to {} arrived within {}",
                 args.to,

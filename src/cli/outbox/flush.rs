@@ -5,7 +5,7 @@ use movie_bag_core::app::{App, FlushReport, FlushScope};
 use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Send all waiting mails now
@@ -75,16 +75,13 @@ fn failure(flushed: &FlushReport) -> Option<Failure> {
     if flushed.waiting + flushed.left > 0 {
         let hint = flushed.last.as_ref().and_then(|(_, hint)| hint.clone());
         return Some(Failure::new(
-            ExitCode::Unavailable,
-            "mails_left",
+            ErrorCode::MailsLeft,
             with_last_error("cannot send all mails, the rest stay queued"),
             hint.unwrap_or_else(|| "run \"movie-bag outbox list\" to see why".to_owned()),
         ));
     }
     (dead > 0).then(|| {
-        Failure::new(
-            ExitCode::Failed,
-            "mails_dead",
+        Failure::new(ErrorCode::MailsDead,
             with_last_error(&format!(
                 "{} given up",
                 pluralize(dead, "mail was", "mails were")
@@ -127,6 +124,7 @@ fn summary(flushed: &FlushReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit_code::ExitCode;
 
     fn exit(flushed: &FlushReport) -> ExitCode {
         failure(flushed).map_or(ExitCode::Done, |failure| failure.exit)

@@ -3,13 +3,13 @@
 use movie_bag_smtp_sink::{Port, SinkError};
 
 use crate::cli::http_server::listen_hint;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 pub(super) fn failure(error: &SinkError) -> Failure {
     match hint(error) {
-        Some(hint) => Failure::new(ExitCode::Failed, "address", error.to_string(), hint),
-        None => Failure::without_hint(ExitCode::Failed, "address", error.to_string()),
+        Some(hint) => Failure::new(ErrorCode::Address, error.to_string(), hint),
+        None => Failure::without_hint(ErrorCode::Address, error.to_string()),
     }
 }
 

@@ -9,7 +9,7 @@ use movie_bag_smtp_sink::BoundSink;
 use tokio::process::{Child, Command};
 
 use crate::cli::sink::connectable;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Command that was started, if any.
@@ -41,8 +41,7 @@ impl ChildCommand {
         match child.spawn() {
             Ok(child) => Ok(Self { child: Some(child) }),
             Err(error) => Err(Failure::new(
-                ExitCode::Failed,
-                "command",
+                ErrorCode::Command,
                 format!("cannot run {}: {error}", program.to_string_lossy()),
                 "write the command after --, as you would type it in a shell",
             )),

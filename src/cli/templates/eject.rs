@@ -10,7 +10,7 @@ use movie_bag_mail::templates::{BuiltIn, override_path};
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
 use crate::cli::document::documents;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Write the built-in templates to a folder for editing
@@ -76,8 +76,7 @@ fn inspect_target(path: &Path, template: &BuiltIn) -> anyhow::Result<TargetState
         Err(error) => Err(error).with_context(|| unwritable(path))?,
         Ok(found) if found.is_dir() => {
             return Err(Failure::new(
-                ExitCode::Failed,
-                "no_file",
+                ErrorCode::NoFile,
                 format!("cannot write {}: it is a folder", path.display()),
                 "name another folder, or move that one",
             )
@@ -103,8 +102,7 @@ fn would_overwrite(folder: &Path, names: &[&str]) -> Failure {
         "differ from the built-in ones"
     };
     Failure::new(
-        ExitCode::AlreadyExists,
-        "file_exists",
+        ErrorCode::FileExists,
         format!(
             "nothing was written: in {}, {} {differ}",
             folder.display(),

@@ -6,7 +6,7 @@ use super::new_password::NewPassword;
 use crate::cli::document::{Maybe, documents};
 use crate::cli::startup;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Create an account
@@ -124,14 +124,12 @@ async fn invite(email: &str, ui: &Ui, app: &App) -> anyhow::Result<()> {
         // The same exit codes as those of `forgot`. The owner has no password and no link yet, so a script must not take this
         // for success.
         Some(Delivery::Waiting { error, hint, .. }) => Failure::new(
-            ExitCode::Unavailable,
-            "mail_server",
+            ErrorCode::MailServer,
             format!("cannot deliver the invitation yet, it stays queued: {error}"),
             hint.unwrap_or(by_hand),
         ),
         Some(Delivery::Dead { error }) => Failure::new(
-            ExitCode::Failed,
-            "mail_refused",
+            ErrorCode::MailRefused,
             format!("cannot deliver the invitation, it will not be retried: {error}"),
             by_hand,
         ),

@@ -7,7 +7,7 @@ use movie_bag_core::ports::store::Deletion;
 use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::Ui;
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Delete an account with its movies, mails and history
@@ -49,9 +49,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         );
         let question = format!("Delete {address}?");
         if !ui.confirm(&about, &question, "--yes").await? {
-            return Err(
-                Failure::without_hint(ExitCode::Failed, "declined", "nothing was deleted").into(),
-            );
+            return Err(Failure::without_hint(ErrorCode::Declined, "nothing was deleted").into());
         }
     }
     let deleted = app.delete_account(&args.email).await?;

@@ -15,7 +15,7 @@ use super::format::{Format, is_dash};
 use crate::cli::document::documents;
 use crate::cli::text_format::pluralize;
 use crate::cli::ui::{Ui, to_json};
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 use crate::private_files;
 
@@ -181,8 +181,7 @@ fn quote_if_needed(value: &str) -> String {
 
 fn file_exists(path: &Path) -> Failure {
     Failure::new(
-        ExitCode::AlreadyExists,
-        "file_exists",
+        ErrorCode::FileExists,
         format!("cannot write {}: the file exists", path.display()),
         "name another file, or move that one",
     )

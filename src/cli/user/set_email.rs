@@ -56,8 +56,8 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     ui.answer_either(
         &text,
         &ChangedAddress {
-            before: &before,
-            email: &after,
+            before,
+            email: after,
             changed: before != after,
             confirmation_sent: sent,
         },

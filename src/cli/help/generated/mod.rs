@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::builder::StyledStr;
+use movie_bag_core::domain::phrase::phrase;
 
 use super::command_table::{COMMANDS, CommandEntry, JsonOutput};
 use super::{HELP, Page, Section, pages};
@@ -13,6 +14,7 @@ use crate::cli::report::ErrorDocument;
 use crate::config::definitions;
 use crate::config::env_file;
 use crate::config::setting::{Definition, Subject};
+use crate::error_code::ErrorCode;
 use crate::exit_code::ExitCode;
 
 const CLI_INTRO: &str = include_str!("cli_intro.md");
@@ -118,6 +120,11 @@ fn cli_page() -> String {
 }
 
 fn json_page() -> String {
+    let mut error_codes = String::from("| code | exit code | meaning |\n| --- | --- | --- |\n");
+    for (code, comment) in ErrorCode::ALL {
+        let (name, exit, meaning) = (code.name(), code.exit().number(), phrase(comment));
+        writeln!(error_codes, "| `{name}` | {exit} | {meaning} |").unwrap();
+    }
     let mut commands = String::new();
     for CommandEntry { command, json, .. } in COMMANDS {
         let JsonOutput::Documents(kinds) = json else {
@@ -135,6 +142,7 @@ fn json_page() -> String {
     }
     JSON_INTRO
         .replace("{error}\n", &fields_table(&ErrorDocument::fields()))
+        .replace("{error_codes}\n", &error_codes)
         .replace("{commands}\n\n", &commands)
 }
 

@@ -9,7 +9,7 @@ use movie_bag_core::domain::foreign_hash::{ForeignHash, is_surely_a_hash};
 use movie_bag_core::domain::password::{PasswordHash, PasswordInput};
 use zeroize::Zeroizing;
 
-use crate::exit_code::ExitCode;
+use crate::error_code::ErrorCode;
 use crate::failure::Failure;
 
 /// Maximum size of a record in bytes. Of a longer record, no more is kept in memory.
@@ -116,8 +116,7 @@ impl<R: BufRead> Source<R> {
 
 fn unreadable(error: &io::Error) -> Failure {
     Failure::new(
-        ExitCode::Failed,
-        "unreadable",
+        ErrorCode::Unreadable,
         format!("cannot read the file: {error}"),
         "fix the cause and run the same import again: it skips the accounts that are imported",
     )
@@ -183,12 +182,12 @@ fn foreign_hash_failure(why: &ForeignHash) -> Failure {
             "run \"movie-bag user create --invite\" to let the owner choose a new password"
         }
     };
-    Failure::new(ExitCode::Failed, "foreign_hash", why.to_string(), hint)
+    Failure::new(ErrorCode::ForeignHash, why.to_string(), hint)
 }
 
 /// Failure of an invalid record.
 pub(super) fn invalid_record(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-    Failure::new(ExitCode::Failed, "bad_line", message, hint)
+    Failure::new(ErrorCode::BadLine, message, hint)
 }
 
 /// Failure of a record that was not read completely.

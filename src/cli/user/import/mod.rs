@@ -30,6 +30,7 @@ use crate::cli::progress::FileProgress;
 use crate::cli::report::ErrorDetails;
 use crate::cli::startup;
 use crate::cli::text_format::pluralize;
+use crate::error_code::ErrorCode;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
@@ -94,8 +95,7 @@ impl Args {
     fn open(&self) -> Result<File, Failure> {
         let failed = |error: io::Error| {
             Failure::new(
-                ExitCode::Failed,
-                "unreadable",
+                ErrorCode::Unreadable,
                 format!("cannot read {}: {error}", self.file.display()),
                 "name a readable file, or - for stdin",
             )
@@ -397,9 +397,7 @@ impl State<'_> {
             // The JSON documents contain the refused lines already.
             return Err(Failure::silent(ExitCode::Failed).into());
         }
-        Err(Failure::new(
-            ExitCode::Failed,
-            "lines_refused",
+        Err(Failure::new(ErrorCode::LinesRefused,
             "cannot import all lines",
             "fix the lines named above and run the same import again: it skips the accounts that are imported",
         )
