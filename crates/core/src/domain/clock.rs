@@ -19,3 +19,21 @@ pub fn draw<const N: usize>(rng: &dyn Rng) -> [u8; N] {
     rng.fill(&mut bytes);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter;
+
+    impl Rng for Counter {
+        fn fill(&self, bytes: &mut [u8]) {
+            (1..).zip(bytes).for_each(|(number, byte)| *byte = number);
+        }
+    }
+
+    #[test]
+    fn drawn_bytes_are_those_of_the_source() {
+        assert_eq!(draw(&Counter), [1, 2, 3, 4]);
+    }
+}

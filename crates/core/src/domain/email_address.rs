@@ -88,12 +88,10 @@ impl EmailAddress {
     }
 }
 
-/// Returns the IDNA form by the rules for host names. `localhost` and other single labels are accepted, since development
-/// machines and company networks use them.
+/// Returns the IDNA form by the rules for host names, which include the lengths of labels and of the whole. `localhost` and other
+/// single labels are accepted, since development machines and company networks use them.
 fn ascii_domain(domain: &str) -> Option<String> {
-    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
-    let is_label = |label: &str| !label.is_empty() && label.len() <= 63;
-    (ascii.len() <= 253 && ascii.split('.').all(is_label)).then_some(ascii)
+    idna::domain_to_ascii_strict(domain).ok()
 }
 
 /// Returns whether a character is RFC 5322 3.2.3 `atext`, or a letter or digit of any script (RFC 6531 3.3). RFC 6531 also
@@ -231,6 +229,30 @@ mod tests {
             (&huge, Invalid::TooLong),
         ] {
             assert_eq!(EmailAddress::parse(typed), Err(why), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_addresses_are_accepted() {
+        let domain = |last: usize| [63, 63, last].map(|length| "d".repeat(length)).join(".");
+        let local = "a".repeat(64);
+        let longest = format!("{local}@{}", domain(61));
+        assert_eq!(longest.len(), 254);
+        assert_eq!(EmailAddress::parse(&longest).unwrap().to_string(), longest);
+        // Letters of four bytes, which are written as `a`.
+        let wide = format!("{}@{}", "\u{1d41a}".repeat(64), domain(61));
+        assert_eq!(EmailAddress::parse(&wide).unwrap().as_str(), longest);
+        for (typed, why) in [
+            (format!("{local}@{}", domain(62)), Invalid::TooLong),
+            (format!("{local}a@example.com"), Invalid::TooLong),
+            (format!("a@{}.example", "d".repeat(64)), Invalid::Domain),
+            (
+                format!("a@{}.{}", domain(63), "d".repeat(62)),
+                Invalid::Domain,
+            ),
+            ("a@example.com.".to_owned(), Invalid::Domain),
+        ] {
+            assert_eq!(EmailAddress::parse(&typed), Err(why), "{typed}");
         }
     }
 

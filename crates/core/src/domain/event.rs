@@ -212,6 +212,44 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_does_not_learn_the_name_of_the_user_of_the_server() {
+        let client = Origin::Client("192.0.2.1".parse().unwrap());
+        assert_eq!(
+            client.noun_phrase(),
+            "a device with the IP address 192.0.2.1"
+        );
+        let terminal = Origin::Terminal("root".to_owned());
+        assert_eq!(terminal.noun_phrase(), "an administrator");
+    }
+
+    #[test]
+    fn logins_of_one_utc_day_share_a_line() {
+        let counted: Vec<_> = EventKind::ALL
+            .iter()
+            .filter(|kind| kind.is_counted())
+            .collect();
+        let logins = [
+            EventKind::LoginDelayed,
+            EventKind::LoggedIn,
+            EventKind::LoginFailed,
+        ];
+        assert_eq!(counted, logins.iter().collect::<Vec<_>>());
+        for (second, day) in [
+            (0, 0),
+            (86_399, 0),
+            (86_400, 1),
+            (20_000 * 86_400, 20_000),
+            (-1, -1),
+        ] {
+            let at = Timestamp::from_second(second).unwrap();
+            let origin = Origin::Terminal(String::new());
+            let account = AccountId::from_bytes([0; 12]);
+            let event = Event::new(account, at, EventKind::LoggedIn, origin, "");
+            assert_eq!(event.day(), day, "{second}");
+        }
+    }
+
+    #[test]
     fn every_kind_is_parsed_from_its_name() {
         for kind in EventKind::ALL {
             assert_eq!(kind.name().parse(), Ok(*kind));

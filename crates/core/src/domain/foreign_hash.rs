@@ -245,7 +245,16 @@ mod tests {
         }
         let wrapped = format!("bcrypt${}", bcrypt_hash(bcrypt::Version::TwoB));
         assert_eq!(refusal(&wrapped), ForeignHash::Wrapped("bcrypt$"));
-        for text in ["", "!", "correct horse", "$", "$$$$", "2b", "5f4dcc3b"] {
+        for text in [
+            "",
+            "!",
+            "correct horse",
+            "$",
+            "$$$$",
+            "2b",
+            "5f4dcc3b",
+            "a password of thirty-two letters",
+        ] {
             assert_eq!(refusal(text), ForeignHash::Unknown, "{text}");
         }
     }

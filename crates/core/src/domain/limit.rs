@@ -169,6 +169,13 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
+    /// Stored keys are digests of these names, and dashboards use them.
+    #[test]
+    fn the_names_of_limits_are_stable() {
+        let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
+        assert_eq!(names, ["forgot", "login", "client"]);
+    }
+
     #[test]
     fn three_reset_requests_are_admitted_at_once_and_then_one_in_five_minutes() {
         let mut stored = None;
