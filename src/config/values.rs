@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use url::Url;
 use zeroize::Zeroizing;
 
 pub(crate) use movie_bag_core::domain::span::span;
@@ -188,40 +189,29 @@ fn origin(text: &str) -> Result<String, String> {
             "\"{text}\" is not an origin: write scheme, host and port such as https://app.example or http://localhost:5173, without a slash at the end, separated by commas"
         )
     };
-    let text = text.to_ascii_lowercase();
-    let (scheme, rest) = text.split_once("://").ok_or_else(wanted)?;
-    // A page inside a mobile application may have a scheme other than http.
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    let is_address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
-    let is_name = !host.is_empty()
-        && host
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-    let port = port
-        .map(|port| {
-            let digits = port.bytes().all(|c| c.is_ascii_digit());
-            let number = port.parse::<u16>().ok().filter(|_| digits);
-            number.ok_or_else(wanted)
-        })
-        .transpose()?;
-    if !is_scheme || !(is_name || is_address) {
+    let url = strict_url(text).ok_or_else(wanted)?;
+    let is_bare = matches!(url.path(), "" | "/") && url.username().is_empty();
+    let has_more = text.ends_with(['/', ':']) || text.contains(['?', '#', '*', '@']);
+    if !is_bare || has_more {
         return Err(wanted());
     }
-    // Browsers omit the default port of a scheme.
-    Ok(match (scheme, port) {
-        (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
-        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    // A page inside a mobile application may have a scheme other than http, to which `url` gives no origin.
+    let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+    Ok(match url.port() {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
     })
+}
+
+/// Parses a URL that names a host. The library accepts what browsers repair: missing, surplus and backward slashes, white space and
+/// line ends. These are refused.
+fn strict_url(text: &str) -> Option<Url> {
+    let (_, rest) = text.split_once("://")?;
+    let is_repaired = |c: char| c == '\\' || c.is_control() || c.is_whitespace();
+    if rest.starts_with('/') || text.contains(is_repaired) {
+        return None;
+    }
+    Url::parse(text).ok().filter(Url::has_host)
 }
 
 /// Base URL of links: scheme, host and optional path, without a trailing slash.
@@ -235,16 +225,13 @@ impl BaseUrl {
     /// Anything other than `http://` or `https://`, a host and a path: further parts would end up inside links.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wanted = || "write a URL such as https://movies.example, without ? and #".to_owned();
-        let rest = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
+        // Everything that is not part of a scheme, a host or a plain path.
+        let is_link_safe = |c: char| c.is_alphanumeric() || "-._~:/[]%+".contains(c);
+        let url = strict_url(text)
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .filter(|_| text.chars().all(is_link_safe))
             .ok_or_else(wanted)?;
-        let host = rest.split('/').next().unwrap_or_default();
-        let is_link_safe = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%+".contains(c);
-        if host.is_empty() || host.starts_with(':') || !rest.chars().all(is_link_safe) {
-            return Err(wanted());
-        }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 
     /// Returns the base URL of a server on this machine.
@@ -352,6 +339,7 @@ mod tests {
             ("http://[::1]:80", "http://[::1]"),
             ("http://[::1]", "http://[::1]"),
             ("capacitor://localhost", "capacitor://localhost"),
+            ("https://münchen.example", "https://xn--mnchen-3ya.example"),
         ] {
             assert_eq!(origins(text), Ok(vec![origin.to_owned()]), "{text}");
         }
@@ -375,7 +363,10 @@ mod tests {
             "https://app.example:99999",
             "https://app.example:+1",
             "https://app.example; https://b.example",
-            "https://münchen.example",
+            "https:app.example",
+            "https:\\\\app.example",
+            "https:///app.example",
+            "https://app.ex\nample",
             "://x",
             "https://[::1",
         ] {
@@ -385,10 +376,21 @@ mod tests {
 
     #[test]
     fn a_public_url_has_no_parts_after_its_path() {
-        assert_eq!(
-            BaseUrl::parse("https://movies.example/base/").map(|url| url.0),
-            Ok("https://movies.example/base".to_owned())
-        );
+        for (text, base) in [
+            (
+                "https://movies.example/base/",
+                "https://movies.example/base",
+            ),
+            ("http://LOCALHOST:3000", "http://localhost:3000"),
+            ("https://movies.example:443", "https://movies.example"),
+            ("http://[::1]:3000/", "http://[::1]:3000"),
+            (
+                "https://münchen.example/ä",
+                "https://xn--mnchen-3ya.example/%C3%A4",
+            ),
+        ] {
+            assert_eq!(BaseUrl::parse(text).map(|url| url.0), Ok(base.to_owned()));
+        }
         for text in [
             "movies.example",
             "ftp://x",
@@ -398,6 +400,13 @@ mod tests {
             "https://x?y",
             "https://x#y",
             "https://u@x",
+            "https://@x",
+            "https://x:99999",
+            "https://[::1",
+            "https:x",
+            "https:///x",
+            "https:\\\\x",
+            "https://x/\\y",
             "https://x\r\n",
             "javascript:alert(1)",
         ] {
