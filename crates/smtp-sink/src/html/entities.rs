@@ -1,6 +1,7 @@
 //! Character references, such as `&amp;` and `&#8364;`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use encoding_rs::WINDOWS_1252;
@@ -10,8 +11,8 @@ use encoding_rs::WINDOWS_1252;
 /// relocated at the start.
 const NAMES: &str = include_str!("entities.txt");
 
-/// Names, and the code points of each.
-static TABLE: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+/// Code points by name.
+static TABLE: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
     let lines = NAMES.lines();
     lines.filter_map(|line| line.split_once(' ')).collect()
 });
@@ -107,8 +108,7 @@ fn push_named<'a>(out: &mut String, text: &'a str, is_bare: fn(&str) -> bool) ->
 
 /// Returns the characters of a name in [`NAMES`].
 fn characters(name: &str) -> Option<impl Iterator<Item = char>> {
-    let at = TABLE.binary_search_by_key(&name, |(name, _)| name).ok()?;
-    let codes = TABLE[at].1.split(' ');
+    let codes = TABLE.get(name)?.split(' ');
     Some(codes.filter_map(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?)))
 }
 
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn all_names_are_within_the_maximum_lengths() {
         assert_eq!(TABLE.len(), 2231);
-        assert!(TABLE.is_sorted());
+        assert!(NAMES.lines().is_sorted());
         for (name, codes) in TABLE.iter() {
             let maximum = if name.ends_with(';') {
                 MAX_NAME + 1

@@ -312,3 +312,6 @@ fn ends_name(byte: u8) -> bool {
 fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ')
 }
+
+#[cfg(test)]
+mod tests;

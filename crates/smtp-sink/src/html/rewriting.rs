@@ -156,6 +156,21 @@ mod tests {
             with_new_windows("<p>x</p><A HREF='/a'>a</A> <a name=x>b</a><!-- <a href=x> -->"),
             "<p>x</p><A HREF='/a' target=\"_blank\" rel=\"noreferrer noopener\">a</A> <a name=x>b</a><!-- <a href=x> -->"
         );
+        for (html, start) in [
+            ("<a href=/x/>", "<a href=/x/"),
+            ("<a href='/x'/>", "<a href='/x'"),
+            ("<a/href=x>", "<a/href=x"),
+        ] {
+            assert_eq!(with_new_windows(html), format!("{start}{NEW_WINDOW}>"));
+        }
+        // A title has no elements, and an unclosed tag is none.
+        for html in [
+            "<title><a href=x></title>",
+            "<p title='<a href=x>'>",
+            "<a href=x",
+        ] {
+            assert_eq!(with_new_windows(html), html);
+        }
     }
 
     #[test]
