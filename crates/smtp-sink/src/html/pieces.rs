@@ -134,7 +134,8 @@ impl<'a> Pieces<'a> {
         } else if is_end && tag.is_any(&["svg", "math"]) {
             self.foreign = self.foreign.saturating_sub(1);
         }
-        if !is_end && !(tag.is_self_closing && self.foreign > 0) {
+        let is_closed = is_end || tag.is_self_closing && self.foreign > 0;
+        if !is_closed {
             self.raw = RAW.into_iter().find(|name| tag.is(name));
         }
         Piece::Tag(tag)

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::super::entities::{decode_attribute, decode_text};
 use super::*;
 
-/// What both tokenizers find. Comments and declarations separate tokens but are none.
+/// Token of either tokenizer. Comments and declarations are left out.
 #[derive(Debug, PartialEq, Eq)]
 enum Token {
     Text(String),
