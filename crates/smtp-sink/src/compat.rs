@@ -153,43 +153,28 @@ pub struct Report {
 pub fn check(html: &str) -> Report {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
     let mut elements = 0;
-    let mut is_style = false;
     for piece in html::pieces(html) {
         match piece {
-            Piece::Tag(tag) => {
-                let name = tag.name();
-                is_style = name == "style";
-                if name.starts_with(|char: char| char.is_ascii_alphabetic()) {
-                    elements += 1;
+            Piece::Tag(tag) if !tag.is_end => {
+                elements += 1;
+                add_uses(&mut counts, |pattern| {
+                    usize::from(matches_tag(pattern, &tag))
+                });
+                if let Some(style) = tag.attribute("style") {
+                    let style = html::decode_attribute(style);
                     add_uses(&mut counts, |pattern| {
-                        usize::from(matches_tag(pattern, &name, &tag))
+                        count_in_declarations(pattern, &style)
                     });
-                    if let Some(style) = tag.attribute("style") {
-                        let style = html::decode_entities(style);
-                        add_uses(&mut counts, |pattern| {
-                            count_in_declarations(pattern, &style)
-                        });
-                    }
                 }
             }
-            Piece::Invisible(content) if is_style => {
-                let css = without_comments(content);
+            Piece::Raw {
+                element: "style",
+                text,
+            } => {
+                let css = without_comments(text);
                 add_uses(&mut counts, |pattern| count_in_sheet(pattern, &css));
             }
-            // The head of a document is invisible and contains its style sheets.
-            Piece::Invisible(content) => {
-                if let Some(end) = content.rfind("</")
-                    && end > 0
-                {
-                    let inner = check(&content[..end]);
-                    elements += inner.elements;
-                    for (feature, found) in inner.found {
-                        let at = FEATURES.iter().position(|one| one.slug == feature.slug);
-                        *counts.entry(at.unwrap_or_default()).or_default() += found;
-                    }
-                }
-            }
-            Piece::Text(_) | Piece::Comment(_) => {}
+            Piece::Tag(_) | Piece::Raw { .. } | Piece::Text(_) | Piece::Comment(_) => {}
         }
     }
     Report {
@@ -215,11 +200,11 @@ fn add_uses(counts: &mut BTreeMap<usize, usize>, found: impl Fn(Pattern) -> usiz
     }
 }
 
-fn matches_tag(pattern: Pattern, name: &str, tag: &Tag<'_>) -> bool {
+fn matches_tag(pattern: Pattern, tag: &Tag<'_>) -> bool {
     match pattern {
-        Pattern::Tag(wanted) => name == wanted && !is_hidden_input(name, tag),
+        Pattern::Tag(wanted) => tag.is(wanted) && !is_hidden_input(tag),
         Pattern::Attribute(wanted) => tag.attribute(wanted).is_some(),
-        Pattern::Image(wanted) if name == "img" => tag.attribute("src").is_some_and(|src| {
+        Pattern::Image(wanted) if tag.is("img") => tag.attribute("src").is_some_and(|src| {
             let src = src.to_ascii_lowercase();
             if wanted.starts_with('.') {
                 let path = src.split(['?', '#']).next();
@@ -232,8 +217,8 @@ fn matches_tag(pattern: Pattern, name: &str, tag: &Tag<'_>) -> bool {
     }
 }
 
-fn is_hidden_input(name: &str, tag: &Tag<'_>) -> bool {
-    name == "input"
+fn is_hidden_input(tag: &Tag<'_>) -> bool {
+    tag.is("input")
         && tag
             .attribute("type")
             .is_some_and(|kind| kind.eq_ignore_ascii_case("hidden"))

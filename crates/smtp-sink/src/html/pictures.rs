@@ -1,6 +1,6 @@
 //! Pictures that a mail loads from other servers.
 
-use super::entities::decode_entities;
+use super::entities::decode_attribute;
 use super::pieces::{Piece, pieces};
 use super::rewriting::begins_with;
 
@@ -25,13 +25,12 @@ const NO_PICTURES: [&str; 8] = [
 pub fn has_remote_pictures(html: &str) -> bool {
     pieces(html).any(|piece| match piece {
         Piece::Text(_) | Piece::Comment(_) => false,
-        Piece::Invisible(text) => has_remote_style(text),
+        Piece::Raw { element, text } => element == "style" && has_remote_style(text),
         Piece::Tag(tag) => {
-            let style = tag.attribute("style").map(decode_entities);
-            let name = tag.name();
-            let names_picture = !NO_PICTURES.contains(&name.as_str())
+            let style = tag.attribute("style").map(decode_attribute);
+            let names_picture = !tag.is_any(&NO_PICTURES)
                 && PICTURES.iter().any(|attribute| {
-                    let address = tag.attribute(attribute).map(decode_entities);
+                    let address = tag.attribute(attribute).map(decode_attribute);
                     address.is_some_and(|address| is_remote(&address))
                 });
             names_picture || style.is_some_and(|style| has_remote_style(&style))

@@ -1,38 +1,89 @@
-//! Division of an HTML document into tags, text and comments.
+//! Division of an HTML document into tags, text and comments: the tokenizer of the HTML Standard
+//! (<https://html.spec.whatwg.org/multipage/parsing.html#tokenization>), without a tree.
+//!
+//! Pieces are slices of the document, so that a document can be changed in a few places and stays the same in all others. Each
+//! byte is read once, also in hostile input.
 
-/// Elements with invisible content.
-const INVISIBLE: [&str; 5] = ["head", "script", "style", "template", "title"];
+/// Elements whose content has no tags. `noscript` is not one of them, since no script of a mail is run.
+const RAW: [&str; 9] = [
+    "iframe",
+    "noembed",
+    "noframes",
+    "plaintext",
+    "script",
+    "style",
+    "textarea",
+    "title",
+    "xmp",
+];
 
 /// Piece of an HTML document. The concatenation of all pieces is the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Text between tags, with its entities.
+    /// Text between tags, with its character references.
     Text(&'a str),
-    /// Comment.
-    Comment(&'a str),
-    /// Tag or declaration.
+    /// Content of an element whose content has no tags.
+    Raw {
+        /// Name of the element in lower case.
+        element: &'static str,
+        /// Content up to the end tag.
+        text: &'a str,
+    },
+    /// Start tag or end tag.
     Tag(Tag<'a>),
-    /// Content and end tag of an element with invisible content.
-    Invisible(&'a str),
+    /// Comment, declaration, or a tag that is cut off by the end of the document.
+    Comment(&'a str),
+}
+
+impl<'a> Piece<'a> {
+    /// Returns the part of the document.
+    pub fn source(&self) -> &'a str {
+        match self {
+            Piece::Text(source) | Piece::Raw { text: source, .. } | Piece::Comment(source) => {
+                source
+            }
+            Piece::Tag(tag) => tag.source,
+        }
+    }
 }
 
 /// Tag of an HTML document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag<'a> {
     /// From `<` to `>`.
-    pub raw: &'a str,
-    inner: &'a str,
+    pub source: &'a str,
+    /// Name as it is written.
+    name: &'a str,
+    /// From the end of the name to `>`.
+    attributes: &'a str,
+    /// Whether the tag is an end tag.
+    pub is_end: bool,
+    /// Whether the tag ends with a slash that belongs to no attribute.
+    pub is_self_closing: bool,
 }
 
 impl<'a> Tag<'a> {
-    /// Returns the name of the tag in lower case, with a leading slash for an end tag.
-    pub fn name(&self) -> String {
-        tag_name(self.inner)
+    /// Returns whether the element has this name, which must be in lower case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
     }
 
-    /// Returns the value of an attribute, with its entities; empty for an attribute without a value.
+    /// Returns whether the element has one of these names, which must be in lower case.
+    pub fn is_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.is(name))
+    }
+
+    /// Returns the value of an attribute, with its character references; empty for an attribute without a value. Of attributes with
+    /// the same name, the first counts.
     pub fn attribute(&self, name: &str) -> Option<&'a str> {
-        attribute(self.inner, name)
+        let mut attributes = Attributes::new(self.attributes);
+        attributes
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    fn is_start_of(&self, names: &[&str]) -> bool {
+        !self.is_end && !self.is_self_closing && self.is_any(names)
     }
 }
 
@@ -40,9 +91,8 @@ impl<'a> Tag<'a> {
 pub fn pieces(html: &str) -> Pieces<'_> {
     Pieces {
         rest: html,
-        invisible: None,
-        unclosed: Vec::new(),
-        respects_quotes: true,
+        raw: None,
+        foreign: 0,
     }
 }
 
@@ -50,12 +100,10 @@ pub fn pieces(html: &str) -> Pieces<'_> {
 #[derive(Debug)]
 pub struct Pieces<'a> {
     rest: &'a str,
-    /// Element with invisible content that has just begun.
-    invisible: Option<String>,
-    /// Elements without a further end tag. They are recorded so that a million of them do not search for it again each time.
-    unclosed: Vec<String>,
-    /// False once a quote is known to be unclosed; from then on quotes are ignored, and no tag is searched for the end of one.
-    respects_quotes: bool,
+    /// Element of [`RAW`] that has just begun.
+    raw: Option<&'static str>,
+    /// Number of open `<svg>` and `<math>`, in which a slash at the end of a tag closes the element.
+    foreign: usize,
 }
 
 impl<'a> Pieces<'a> {
@@ -64,137 +112,207 @@ impl<'a> Pieces<'a> {
         self.rest = rest;
         taken
     }
+
+    /// Takes a tag, or the rest of the document if the tag has no end.
+    fn take_tag(&mut self, is_end: bool) -> Piece<'a> {
+        let name = &self.rest[if is_end { 2 } else { 1 }..];
+        let (name, behind_name) = name.split_at(span(name, ends_name));
+        let mut attributes = Attributes::new(behind_name);
+        attributes.by_ref().for_each(drop);
+        if attributes.rest.is_empty() {
+            return Piece::Comment(self.take(self.rest.len()));
+        }
+        let tag = Tag {
+            source: self.take(self.rest.len() - attributes.rest.len() + 1),
+            name,
+            attributes: &behind_name[..behind_name.len() - attributes.rest.len()],
+            is_end,
+            is_self_closing: attributes.is_self_closing,
+        };
+        if tag.is_start_of(&["svg", "math"]) {
+            self.foreign += 1;
+        } else if is_end && tag.is_any(&["svg", "math"]) {
+            self.foreign = self.foreign.saturating_sub(1);
+        }
+        let is_closed = is_end || tag.is_self_closing && self.foreign > 0;
+        if !is_closed {
+            self.raw = RAW.into_iter().find(|name| tag.is(name));
+        }
+        Piece::Tag(tag)
+    }
 }
 
 impl<'a> Iterator for Pieces<'a> {
     type Item = Piece<'a>;
 
     fn next(&mut self) -> Option<Piece<'a>> {
-        if let Some(name) = self.invisible.take() {
-            match skip_element(self.rest, &name) {
-                Some(after) => {
-                    let size = self.rest.len() - after.len();
-                    return Some(Piece::Invisible(self.take(size)));
-                }
-                // Without an end tag the content is visible: a missing `</head>` must not hide the mail.
-                None => self.unclosed.push(name),
+        if let Some(element) = self.raw.take() {
+            let text = self.take(raw_size(self.rest, element));
+            if !text.is_empty() {
+                return Some(Piece::Raw { element, text });
             }
         }
         if self.rest.is_empty() {
             return None;
         }
-        let at = self.rest.find('<').unwrap_or(self.rest.len());
-        if at > 0 {
-            return Some(Piece::Text(self.take(at)));
+        let text = text_size(self.rest);
+        if text > 0 {
+            return Some(Piece::Text(self.take(text)));
         }
-        if let Some(comment) = self.rest.strip_prefix("<!--") {
-            let size = comment.find("-->").map_or(self.rest.len(), |end| end + 7);
-            return Some(Piece::Comment(self.take(size)));
-        }
-        if !self.rest[1..]
-            .starts_with(|char: char| char.is_ascii_alphabetic() || "/!?".contains(char))
-        {
-            return Some(Piece::Text(self.take(1)));
-        }
-        let quoted = self
-            .respects_quotes
-            .then(|| split_tag(&self.rest[1..]))
-            .flatten();
-        self.respects_quotes &= quoted.is_some();
-        // Without quotes the tag ends at the first `>`.
-        let (inner, after) = quoted.unwrap_or_else(|| {
-            self.rest[1..]
-                .split_once('>')
-                .unwrap_or((&self.rest[1..], ""))
-        });
-        let size = self.rest.len() - after.len();
-        let name = tag_name(inner);
-        if INVISIBLE.contains(&name.as_str())
-            && !inner.ends_with('/')
-            && !self.unclosed.contains(&name)
-        {
-            self.invisible = Some(name);
-        }
-        let raw = self.take(size);
-        Some(Piece::Tag(Tag { raw, inner }))
+        Some(match self.rest.as_bytes() {
+            [b'<', b'/', letter, ..] if letter.is_ascii_alphabetic() => self.take_tag(true),
+            [b'<', letter, ..] if letter.is_ascii_alphabetic() => self.take_tag(false),
+            _ => Piece::Comment(self.take(comment_size(self.rest))),
+        })
     }
 }
 
-/// Splits a text behind `<` at the `>` that ends the tag, which is not one in quotes; `None` if the tag has no end.
-fn split_tag(text: &str) -> Option<(&str, &str)> {
-    let mut quote = None;
-    let mut previous = b' ';
-    for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some((&text[..at], &text[at + 1..])),
-            // Only a quote that begins a value counts; others are typing errors.
-            (None, b'"' | b'\'') if previous == b'=' => quote = Some(byte),
-            (Some(open), _) if byte == open => quote = None,
-            _ => {}
-        }
-        if !byte.is_ascii_whitespace() {
-            previous = byte;
+/// Returns the length of the text before the next tag or comment.
+fn text_size(text: &str) -> usize {
+    let is_markup = |(at, _): &(usize, _)| match &text.as_bytes()[at + 1..] {
+        [b'!' | b'?', ..] | [b'/', _, ..] => true,
+        [letter, ..] => letter.is_ascii_alphabetic(),
+        [] => false,
+    };
+    let markup = text.match_indices('<').find(is_markup);
+    markup.map_or(text.len(), |(at, _)| at)
+}
+
+/// Returns the length of the comment or declaration at the start of a text, or the length of the text if it has no end.
+fn comment_size(text: &str) -> usize {
+    let mut ends = text.match_indices('>').map(|(at, _)| at);
+    let end = match text.strip_prefix("<!--") {
+        Some(content) if content.starts_with('>') => Some(4),
+        Some(content) if content.starts_with("->") => Some(5),
+        Some(_) => ends.find(|end| {
+            let content = text.get(4..*end).unwrap_or_default();
+            content.ends_with("--") || content.ends_with("--!")
+        }),
+        // Quotes have no meaning in declarations, `</3>` and `<?xml?>`.
+        None => ends.next(),
+    };
+    end.map_or(text.len(), |end| end + 1)
+}
+
+/// Returns the length of the content of an element of [`RAW`].
+fn raw_size(text: &str, element: &str) -> usize {
+    match element {
+        "plaintext" => text.len(),
+        "script" => script_size(text),
+        _ => text
+            .match_indices('<')
+            .find(|(at, _)| is_end_tag(&text[*at..], element))
+            .map_or(text.len(), |(at, _)| at),
+    }
+}
+
+/// Returns the length of a script. Within `<!--` and `-->`, an end tag belongs to the script if a start tag is before it.
+fn script_size(text: &str) -> usize {
+    #[derive(PartialEq)]
+    enum Within {
+        Script,
+        Comment,
+        ScriptInComment,
+    }
+    let mut within = Within::Script;
+    for (at, found) in text.match_indices(['<', '>']) {
+        let (before, here) = text.split_at(at);
+        if found == ">" {
+            if before.ends_with("--") {
+                within = Within::Script;
+            }
+        } else if is_end_tag(here, "script") {
+            if within != Within::ScriptInComment {
+                return at;
+            }
+            within = Within::Comment;
+        } else if within == Within::Script && here.starts_with("<!--") {
+            within = Within::Comment;
+        } else if within == Within::Comment && has_name(&here[1..], "script") {
+            within = Within::ScriptInComment;
         }
     }
-    None
+    text.len()
 }
 
-fn tag_name(tag: &str) -> String {
-    let end = tag
-        .find(|char: char| char.is_whitespace())
-        .unwrap_or(tag.len());
-    let name = &tag[..end.min(20).min(floor_boundary(tag, 20))];
-    name.strip_suffix('/').unwrap_or(name).to_ascii_lowercase()
+fn is_end_tag(text: &str, name: &str) -> bool {
+    text.strip_prefix("</")
+        .is_some_and(|text| has_name(text, name))
 }
 
-fn floor_boundary(text: &str, mut at: usize) -> usize {
-    at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
+/// Returns whether a text begins with the name of a tag, and the name ends there.
+fn has_name(text: &str, name: &str) -> bool {
+    let text = text.as_bytes();
+    text.get(..name.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+        && text.get(name.len()).copied().is_some_and(ends_name)
 }
 
-/// Returns the text behind the end tag of an element.
-fn skip_element<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
-    let mut from = rest;
-    while let Some(at) = from.find("</") {
-        from = &from[at + 2..];
-        let is_end = from
-            .get(..name.len())
-            .is_some_and(|found| found.eq_ignore_ascii_case(name));
-        if is_end {
-            return Some(from.find('>').map_or("", |end| &from[end + 1..]));
+/// Iterator over the names and values of attributes.
+#[derive(Debug)]
+struct Attributes<'a> {
+    /// In the end at the `>` of the tag; empty if the document ends before it.
+    rest: &'a str,
+    is_self_closing: bool,
+}
+
+impl<'a> Attributes<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            rest: text,
+            is_self_closing: false,
         }
     }
-    None
 }
 
-fn attribute<'a>(tag: &'a str, wanted: &str) -> Option<&'a str> {
-    let mut rest = &tag[tag.find(|char: char| char.is_whitespace())?..];
-    loop {
-        rest = rest.trim_start_matches(|char: char| char.is_whitespace() || char == '/');
-        if rest.is_empty() {
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        let between = span(self.rest, |byte| !is_space(byte) && byte != b'/');
+        let (between, rest) = self.rest.split_at(between);
+        self.is_self_closing = between.ends_with('/');
+        self.rest = rest;
+        if rest.is_empty() || rest.starts_with('>') {
             return None;
         }
-        let end = rest
-            .find(|char: char| char.is_whitespace() || char == '=' || char == '/')
-            .unwrap_or(rest.len());
-        // A stray `=` in place of a name must not stop the loop.
-        let (name, after) = rest.split_at(end.max(usize::from(end == 0 && rest.starts_with('='))));
-        rest = after.trim_start();
-        let mut value = "";
-        if let Some(after) = rest.strip_prefix('=') {
-            let after = after.trim_start();
-            (value, rest) = match after.chars().next() {
-                Some(quote @ ('"' | '\'')) => {
-                    after[1..].split_once(quote).unwrap_or((&after[1..], ""))
-                }
-                _ => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
-            };
-        }
-        if name.eq_ignore_ascii_case(wanted) {
-            return Some(value);
-        }
+        // The first character always belongs to the name, even if it is `=`.
+        let name = rest
+            .bytes()
+            .skip(1)
+            .position(|byte| ends_name(byte) || byte == b'=');
+        let (name, rest) = rest.split_at(name.map_or(rest.len(), |size| size + 1));
+        self.rest = rest;
+        let Some(value) = skip_space(rest).strip_prefix('=') else {
+            return Some((name, ""));
+        };
+        let value = skip_space(value);
+        let (value, rest) = match value.chars().next() {
+            Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or_default(),
+            _ => value.split_at(span(value, |byte| is_space(byte) || byte == b'>')),
+        };
+        self.rest = rest;
+        Some((name, value))
     }
 }
+
+/// Returns the length of a text up to the first byte that ends it. The byte must be ASCII.
+fn span(text: &str, ends: fn(u8) -> bool) -> usize {
+    text.bytes().position(ends).unwrap_or(text.len())
+}
+
+fn skip_space(text: &str) -> &str {
+    &text[span(text, |byte| !is_space(byte))..]
+}
+
+fn ends_name(byte: u8) -> bool {
+    is_space(byte) || byte == b'/' || byte == b'>'
+}
+
+/// White space of HTML, which is less than that of Unicode.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ')
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,14 @@ const NEW_WINDOW: &str = " target=\"_blank\" rel=\"noreferrer noopener\"";
 /// Returns the document with links that open in new windows, as Mailpit does for `?embed=1`.
 pub fn with_new_windows(html: &str) -> String {
     rewrite_links(html, |out, tag| {
-        let start = tag.raw.strip_suffix('>').unwrap_or(tag.raw);
-        out.push_str(start.trim_end_matches('/'));
+        let start = tag.source.strip_suffix('>').unwrap_or(tag.source);
+        // The slash of `<a href=/x/>` belongs to the address.
+        let start = if tag.is_self_closing {
+            start.strip_suffix('/').unwrap_or(start)
+        } else {
+            start
+        };
+        out.push_str(start);
         out.push_str(NEW_WINDOW);
         out.push('>');
     })
@@ -129,15 +135,12 @@ fn rewrite_links(html: &str, write: impl Fn(&mut String, &Tag<'_>)) -> String {
     let mut out = String::with_capacity(html.len());
     for piece in pieces(html) {
         match piece {
-            Piece::Text(raw) | Piece::Comment(raw) | Piece::Invisible(raw) => out.push_str(raw),
-            Piece::Tag(tag) => {
-                let is_link = matches!(tag.name().as_str(), "a" | "area");
-                if is_link && tag.raw.ends_with('>') && tag.attribute("href").is_some() {
-                    write(&mut out, &tag);
-                } else {
-                    out.push_str(tag.raw);
-                }
+            Piece::Tag(tag)
+                if !tag.is_end && tag.is_any(&["a", "area"]) && tag.attribute("href").is_some() =>
+            {
+                write(&mut out, &tag);
             }
+            other => out.push_str(other.source()),
         }
     }
     out
@@ -153,6 +156,21 @@ mod tests {
             with_new_windows("<p>x</p><A HREF='/a'>a</A> <a name=x>b</a><!-- <a href=x> -->"),
             "<p>x</p><A HREF='/a' target=\"_blank\" rel=\"noreferrer noopener\">a</A> <a name=x>b</a><!-- <a href=x> -->"
         );
+        for (html, start) in [
+            ("<a href=/x/>", "<a href=/x/"),
+            ("<a href='/x'/>", "<a href='/x'"),
+            ("<a/href=x>", "<a/href=x"),
+        ] {
+            assert_eq!(with_new_windows(html), format!("{start}{NEW_WINDOW}>"));
+        }
+        // A title has no elements, and an unclosed tag is none.
+        for html in [
+            "<title><a href=x></title>",
+            "<p title='<a href=x>'>",
+            "<a href=x",
+        ] {
+            assert_eq!(with_new_windows(html), html);
+        }
     }
 
     #[test]
