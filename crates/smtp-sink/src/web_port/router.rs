@@ -130,7 +130,7 @@ async fn show_view(
 }
 
 /// Replaces repeated slashes in the path by one, as Mailpit does: clients join `/api/…` to a base URL that ends in a slash. Access
-/// control and routing see the same path.
+/// control and routing see the same path. `NormalizePathLayer` of tower-http only removes or adds a slash at the end.
 async fn collapse_slashes(mut request: Request) -> Request {
     let path = request.uri().path();
     if !path.contains("//") {
