@@ -59,18 +59,6 @@ impl ClientStream {
         }
     }
 
-    /// Returns an error once the slot is needed for another connection. The task of an HTTP connection waits for this event
-    /// itself; an upgraded connection detects it only by its stream.
-    fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let evicted = self.slot.activity().poll_evicted(cx);
-        evicted.map(|()| {
-            io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the slot is needed for another connection",
-            )
-        })
-    }
-
     /// Returns the response to a malformed request. hyper writes only its own response to such a request while no request was
     /// received, or after the last one was answered.
     fn replace(&self, bytes: &[u8]) -> Option<Bytes> {
@@ -101,9 +89,6 @@ impl ClientStream {
                 if matches!(phase, Phase::Working | Phase::Answered) {
                     self.stalled_in = Some(phase);
                     activity.enter(Phase::Answer);
-                }
-                if let Poll::Ready(error) = self.poll_evicted(cx) {
-                    return Poll::Ready(Err(error));
                 }
                 ready!(poll_timer(&mut self.timer, self.write_timeout, cx));
                 Poll::Ready(Err(io::Error::new(
@@ -153,10 +138,13 @@ impl AsyncRead for ClientStream {
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             return Poll::Ready(read);
         }
-        if let Poll::Ready(error) = this.poll_evicted(cx) {
-            return Poll::Ready(Err(error));
-        }
-        Poll::Pending
+        // The task of an HTTP connection waits for this event itself; an upgraded connection detects it only here. A websocket that
+        // does not read its frames has a time limit of its own.
+        ready!(this.slot.activity().poll_evicted(cx));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the slot is needed for another connection",
+        )))
     }
 }
 
