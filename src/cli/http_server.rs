@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use movie_bag_http::{HttpOptions, replace_response};
+use movie_bag_http::{HttpOptions, malformed_request_response};
 use movie_bag_smtp_sink::net::{self, http1};
 use tokio::net::TcpListener;
 
@@ -26,7 +26,7 @@ pub(super) async fn serve(
         header_timeout: options.header_timeout,
         write_timeout: options.write_timeout,
         grace: options.grace,
-        replace_response: Some(replace_response),
+        malformed_response: Some(malformed_request_response),
         ..http1::Options::default()
     };
     http1::serve(listener, router, options, shutdown).await;

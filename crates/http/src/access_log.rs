@@ -1,5 +1,7 @@
 //! Access log and request metrics: one log line per request, with the route and not the path, since a path can contain a
 //! token.
+//!
+//! tower-http's layers do not fit: `TraceLayer` logs the path and counts nothing, and `SetRequestIdLayer` uses the id of the client.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,7 @@
 //! Address of the client: the peer of the connection or, if that is a trusted proxy, the address that the proxy reports.
+//!
+//! tower-http has nothing for this, and extractors such as those of axum-client-ip trust one fixed entry or header, without a list of
+//! trusted networks.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,6 +1,9 @@
 //! CORS (Fetch standard, section 3.2): pages of other origins may call the API only if the settings list their origin. The
 //! headers only affect browsers and grant no access: a caller still needs an access token, which a browser does not send by
 //! itself, unlike a cookie. Therefore no response allows credentials.
+//!
+//! `CorsLayer` of tower-http sends CORS headers to unlisted origins too (without the origin), accepts preflight requests of unlisted
+//! origins, takes every OPTIONS request for one, and accepts a request with several origins.
 
 use axum::extract::{Request, State};
 use axum::http::header::{

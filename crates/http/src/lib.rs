@@ -33,7 +33,7 @@ mod state;
 mod tests;
 
 pub use body::MAX_BODY_BYTES;
-pub use malformed_requests::replace_response;
+pub use malformed_requests::malformed_request_response;
 pub use metrics::{METRICS_CONNECTIONS, PrometheusMetrics, metrics_options, metrics_router};
 pub use movies::MAX_PAGE_SIZE;
 pub use options::HttpOptions;

@@ -1,4 +1,4 @@
-//! Security headers of every response.
+//! Security headers of every response. No layer of tower-http, since the responses to malformed requests pass through no layer.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,

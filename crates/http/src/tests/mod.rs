@@ -33,7 +33,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::page_templates::Pages;
-use super::{HttpOptions, PrometheusMetrics, openapi, replace_response, router};
+use super::{HttpOptions, PrometheusMetrics, malformed_request_response, openapi, router};
 use file_templates::FileTemplates;
 use memory_store::MemoryStore;
 
@@ -180,7 +180,7 @@ impl Server {
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
             grace: options.grace,
-            replace_response: Some(replace_response),
+            malformed_response: Some(malformed_request_response),
             ..http1::Options::default()
         };
         let router = router(app.clone(), metrics.clone(), pages, options);

@@ -1,5 +1,6 @@
-//! Socket of an HTTP client. It handles the cases that hyper does not: clients that stop in the middle of a request body or read
-//! nothing, a close that would lose the response, and the responses of hyper itself to malformed requests, which have no body.
+//! Socket of an HTTP client. It handles the cases that hyper does not: clients that read nothing, a close that would lose the
+//! response, and responses to malformed requests. hyper writes the latter itself, before there is a request, and has no setting for
+//! them: the method `on_error` of its server role (1.12) returns a status without a body.
 //!
 //! The socket owns the [`Slot`] of the connection, so that the slot is free only after the socket is closed. This includes
 //! upgraded connections, which hyper no longer owns.
@@ -10,11 +11,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::options::{Options, ReplaceResponse};
+use super::options::{MalformedResponse, Options};
 use super::slots::{Phase, Slot};
 
 /// Maximum time for which a connection that is being closed is read. Closing it while the client still sends would reset it, and
@@ -27,15 +31,12 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// Socket of a client.
 pub(super) struct ClientStream {
     stream: TcpStream,
-    body_timeout: Duration,
     write_timeout: Duration,
-    replace_response: Option<ReplaceResponse>,
-    /// Runs while the client sends nothing of a request body.
-    read_timer: Option<Pin<Box<Sleep>>>,
+    malformed_response: Option<MalformedResponse>,
     /// Runs while the client reads nothing of a response, and while a closed connection is still read.
-    write_timer: Option<Pin<Box<Sleep>>>,
-    /// Rest of a response that replaces one of hyper, and the length of hyper's response.
-    replacement: Option<(Vec<u8>, usize)>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Rest of a response that replaces one of hyper.
+    replacement: Option<Bytes>,
     /// Phase to return to when the client continues to read.
     stalled_in: Option<Phase>,
     /// Number of bytes read since the close began; `None` before.
@@ -48,11 +49,9 @@ impl ClientStream {
     pub(super) fn new(stream: TcpStream, slot: Slot, options: &Options) -> Self {
         Self {
             stream,
-            body_timeout: options.body_timeout,
             write_timeout: options.write_timeout,
-            replace_response: options.replace_response,
-            read_timer: None,
-            write_timer: None,
+            malformed_response: options.malformed_response,
+            timer: None,
             replacement: None,
             stalled_in: None,
             lingered: None,
@@ -60,16 +59,15 @@ impl ClientStream {
         }
     }
 
-    /// Returns an error once the slot is needed for another connection. The task of an HTTP connection waits for this event
-    /// itself; an upgraded connection detects it only by its stream.
-    fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let evicted = self.slot.activity().poll_evicted(cx);
-        evicted.map(|()| {
-            io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the slot is needed for another connection",
-            )
-        })
+    /// Returns the response to a malformed request. hyper writes only its own response to such a request while no request was
+    /// received, or after the last one was answered.
+    fn replace(&self, bytes: &[u8]) -> Option<Bytes> {
+        let respond = self.malformed_response?;
+        if !matches!(self.slot.activity().phase(), Phase::Head | Phase::Idle) {
+            return None;
+        }
+        let status = StatusCode::from_bytes(bytes.get(9..12)?).ok()?;
+        Some(serialize(respond(status)))
     }
 
     fn poll_write_in_time(
@@ -80,7 +78,7 @@ impl ClientStream {
         let activity = self.slot.activity();
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Ready(written) => {
-                self.write_timer = None;
+                self.timer = None;
                 if let Some(phase) = self.stalled_in.take() {
                     activity.enter_from(&[Phase::Answer, Phase::Evicted], phase);
                 }
@@ -92,11 +90,11 @@ impl ClientStream {
                     self.stalled_in = Some(phase);
                     activity.enter(Phase::Answer);
                 }
-                if let Poll::Ready(error) = self.poll_evicted(cx) {
-                    return Poll::Ready(Err(error));
-                }
-                ready!(poll_timer(&mut self.write_timer, self.write_timeout, cx));
-                Poll::Ready(Err(timed_out("the client does not read the response")))
+                ready!(poll_timer(&mut self.timer, self.write_timeout, cx));
+                Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client does not read the response",
+                )))
             }
         }
     }
@@ -113,8 +111,21 @@ fn poll_timer(
         .poll(cx)
 }
 
-fn timed_out(why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, why)
+/// Serializes a response that closes the connection.
+fn serialize(response: Response<String>) -> Bytes {
+    let (head, body) = response.into_parts();
+    let (status, length) = (head.status, body.len());
+    let mut bytes =
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n")
+            .into_bytes();
+    for (name, value) in &head.headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body.as_bytes());
+    Bytes::from(bytes)
 }
 
 impl AsyncRead for ClientStream {
@@ -125,17 +136,15 @@ impl AsyncRead for ClientStream {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            this.read_timer = None;
             return Poll::Ready(read);
         }
-        if let Poll::Ready(error) = this.poll_evicted(cx) {
-            return Poll::Ready(Err(error));
-        }
-        if this.slot.activity().phase() == Phase::Body {
-            ready!(poll_timer(&mut this.read_timer, this.body_timeout, cx));
-            return Poll::Ready(Err(timed_out("the client does not send the body")));
-        }
-        Poll::Pending
+        // The task of an HTTP connection waits for this event itself; an upgraded connection detects it only here. A websocket that
+        // does not read its frames has a time limit of its own.
+        ready!(this.slot.activity().poll_evicted(cx));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the slot is needed for another connection",
+        )))
     }
 }
 
@@ -146,26 +155,24 @@ impl AsyncWrite for ClientStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.replacement.is_none()
-            && let Some(replace) = this.replace_response
-        {
-            this.replacement = replace(bytes).map(|answer| (answer, bytes.len()));
+        if this.replacement.is_none() {
+            this.replacement = this.replace(bytes);
         }
-        let Some((mut answer, length)) = this.replacement.take() else {
+        let Some(mut rest) = this.replacement.take() else {
             return this.poll_write_in_time(cx, bytes);
         };
-        while !answer.is_empty() {
-            match this.poll_write_in_time(cx, &answer) {
+        while !rest.is_empty() {
+            match this.poll_write_in_time(cx, &rest) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => drop(answer.drain(..written)),
+                Poll::Ready(Ok(written)) => rest.advance(written),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    this.replacement = Some((answer, length));
+                    this.replacement = Some(rest);
                     return Poll::Pending;
                 }
             }
         }
-        Poll::Ready(Ok(length))
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -181,7 +188,7 @@ impl AsyncWrite for ClientStream {
         let this = &mut *self;
         if this.lingered.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            this.write_timer = None;
+            this.timer = None;
         }
         let mut scratch = [0; 8 * 1024];
         loop {
@@ -198,7 +205,7 @@ impl AsyncWrite for ClientStream {
                 // No bytes are unread, so the close does not reset the connection.
                 Poll::Pending if *lingered == 0 => return Poll::Ready(Ok(())),
                 Poll::Pending => {
-                    ready!(poll_timer(&mut this.write_timer, LINGER, cx));
+                    ready!(poll_timer(&mut this.timer, LINGER, cx));
                     return Poll::Ready(Ok(()));
                 }
             }

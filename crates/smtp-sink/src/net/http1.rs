@@ -24,11 +24,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tower_http::timeout::TimeoutBody;
 
 use super::client_stream::ClientStream;
 use super::slots::{Activity, Phase, Slot, Slots};
 
-pub use super::options::{Options, ReplaceResponse};
+pub use super::options::{MalformedResponse, Options};
 
 /// Pause after a failure to accept a connection. In most cases no file descriptor is free.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -127,10 +128,11 @@ impl Client {
         let _ = self.stream.set_nodelay(true);
         let (peer, activity) = (self.peer, Arc::clone(self.slot.activity()));
         let eviction = Arc::clone(&activity);
+        let body_timeout = options.body_timeout;
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |request: Request<Incoming>| {
             let activity = Arc::clone(&activity);
-            let mut request = request.map(|body| request_body(body, &activity));
+            let mut request = request.map(|body| request_body(body, &activity, body_timeout));
             request.extensions_mut().insert(ConnectInfo(peer));
             let answer = router.call(request);
             async move {
@@ -173,16 +175,17 @@ impl Client {
 }
 
 /// Returns the body of a request whose head is complete, and enters the next phase.
-fn request_body(incoming: Incoming, activity: &Arc<Activity>) -> Body {
+fn request_body(incoming: Incoming, activity: &Arc<Activity>, body_timeout: Duration) -> Body {
     if incoming.is_end_stream() {
         activity.enter(Phase::Working);
         return Body::empty();
     }
     activity.enter(Phase::Body);
-    Body::new(RequestBody {
+    let body = RequestBody {
         incoming,
         activity: Arc::clone(activity),
-    })
+    };
+    Body::new(TimeoutBody::new(body_timeout, body))
 }
 
 /// Request body. The phase changes to [`Phase::Working`] when the body ends or is dropped.

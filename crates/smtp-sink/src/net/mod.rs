@@ -10,6 +10,8 @@ pub mod http1;
 mod network;
 mod options;
 pub(crate) mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::response::Response;
 use ipnet::IpNet;
 
-/// Returns the replacement of a response that hyper itself generates; `None` for any other bytes.
-pub type ReplaceResponse = fn(&[u8]) -> Option<Vec<u8>>;
+/// Returns the response to a malformed request, given the status that hyper has chosen. The server adds `Connection` and
+/// `Content-Length`.
+pub type MalformedResponse = fn(StatusCode) -> Response<String>;
 
 /// Limits of a server. A program sets the fields that it needs; [`Options::default`] has the others.
 #[derive(Debug, Clone)]
@@ -31,8 +34,8 @@ pub struct Options {
     /// Whether a client that has closed its sending side still gets the response (`printf … | nc`). Otherwise its request is
     /// dropped.
     pub half_close: bool,
-    /// Replaces the responses that hyper itself generates to malformed requests.
-    pub replace_response: Option<ReplaceResponse>,
+    /// Replaces the responses of hyper to malformed requests, which have no body.
+    pub malformed_response: Option<MalformedResponse>,
 }
 
 impl Default for Options {
@@ -48,7 +51,7 @@ impl Default for Options {
             longest_answer: None,
             grace: Duration::from_secs(10),
             half_close: true,
-            replace_response: None,
+            malformed_response: None,
         }
     }
 }

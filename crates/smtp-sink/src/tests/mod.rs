@@ -54,6 +54,13 @@ impl Clock for Stopped {
 }
 
 async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
+    start_with_clock(change, Stopped).await
+}
+
+async fn start_with_clock(
+    change: impl FnOnce(&mut SinkSettings),
+    clock: impl Clock + 'static,
+) -> Running {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut settings = SinkSettings {
         listen: any,
@@ -62,7 +69,7 @@ async fn start(change: impl FnOnce(&mut SinkSettings)) -> Running {
     };
     change(&mut settings);
     let sink = SinkBuilder::from(settings)
-        .clock(Stopped)
+        .clock(clock)
         .rng(Counting::default());
     let sink = sink.bind().await.unwrap();
     let (smtp, web) = (sink.smtp_addr(), sink.web_addr().unwrap());

@@ -1,6 +1,37 @@
 //! Access control, paths and compression of the web port.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
+
+/// A clock that panics on request.
+#[derive(Clone, Default)]
+struct PanickingClock(Arc<AtomicBool>);
+
+impl Clock for PanickingClock {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(Ordering::Relaxed), "asked to panic");
+        Stopped.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_gets_an_error_response_with_security_headers_and_the_server_continues() {
+    let clock = PanickingClock::default();
+    let sink = start_with_clock(|_| {}, clock.clone()).await;
+    // The task of the web port reads the clock when it starts.
+    assert_eq!(sink.get("/api/v1/info").await.status(), 200);
+    clock.0.store(true, Ordering::Relaxed);
+    let failed = sink.get("/api/v1/info").await;
+    assert_eq!(
+        (failed.status().as_u16(), failed.body().as_str()),
+        (500, "Something went wrong")
+    );
+    assert_eq!(failed.headers()["x-content-type-options"], "nosniff");
+    clock.0.store(false, Ordering::Relaxed);
+    assert_eq!(sink.get("/api/v1/info").await.status(), 200);
+    sink.end().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_for_unknown_hosts_or_from_other_origins_are_refused() {

@@ -10,6 +10,8 @@
 //!   pictures. It marks nothing as read (see [`is_from_another_site`]). Another port counts as another site. A request without
 //!   the header is sent by a program.
 //! - **Sec-Purpose**: a prefetched or prerendered page was not opened by a person, so it is refused.
+//!
+//! `CsrfLayer` of tower-http does not replace this: it permits every GET, HEAD and OPTIONS request, and does not check the host.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,18 +1,21 @@
 //! Maps each path of the web port to its handler.
 
+use std::any::Any;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::api::{
     chaos, checks, envelope, events, extract, info, mailhog, message, message_body, messages, part,
     search, send, swagger, tags, wait,
 };
-use super::responses::{not_found, plain};
+use super::responses::{internal_error, not_found, plain};
 use super::state::WebState;
 use super::{access_control, body_memory, pages};
 
@@ -103,6 +106,10 @@ pub(crate) fn router(state: WebState) -> Router {
             state.clone(),
             body_memory::charge_body,
         ))
+        // The panic hook has logged the panic.
+        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| {
+            internal_error()
+        }))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             access_control::check,
@@ -130,7 +137,7 @@ async fn show_view(
 }
 
 /// Replaces repeated slashes in the path by one, as Mailpit does: clients join `/api/…` to a base URL that ends in a slash. Access
-/// control and routing see the same path.
+/// control and routing see the same path. `NormalizePathLayer` of tower-http only removes or adds a slash at the end.
 async fn collapse_slashes(mut request: Request) -> Request {
     let path = request.uri().path();
     if !path.contains("//") {

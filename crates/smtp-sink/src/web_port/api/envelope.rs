@@ -1,9 +1,11 @@
 //! `/api/movie-bag/message/{id}/envelope`: envelope of a message and properties of its SMTP session.
 
+use std::net::SocketAddr;
+
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::received::ReceivedMessage;
 use crate::web_port::bounded_response::{json, respond_with_json};
@@ -21,26 +23,48 @@ pub(crate) async fn show(
         Err(refusal) => return refusal,
     };
     let reservation = state.response_memory.reserve_for(&message).await;
-    respond_with_json(reservation, move || Ok(json(&envelope_json(&message)))).await
+    respond_with_json(reservation, move || Ok(json(&EnvelopeJson::new(&message)))).await
 }
 
-fn envelope_json(message: &ReceivedMessage) -> Value {
-    let (envelope, session) = (&message.envelope, &message.session);
-    let recipients: Vec<_> = envelope.recipients.iter().map(|to| &to.address).collect();
-    let of_recipients = envelope.recipients.iter().flat_map(|to| &to.params);
-    let parameters: Vec<_> = envelope.params.iter().chain(of_recipients).collect();
-    json!({
-        "from": envelope.sender,
-        "to": recipients,
-        "helo": session.helo,
-        "peer": session.peer.map(|peer| peer.to_string()),
-        "tls": session.tls,
-        "auth": session.login.as_ref().map(|login| json!({
-            "mechanism": login.mechanism.name(),
-            "user": login.user,
-        })),
-        "esmtp": parameters,
-        "transcript": session.transcript.lines().collect::<Vec<_>>(),
-        "warnings": message.warnings(),
-    })
+#[derive(Serialize)]
+struct EnvelopeJson<'m> {
+    from: &'m str,
+    to: Vec<&'m str>,
+    helo: &'m str,
+    peer: Option<SocketAddr>,
+    tls: Option<&'m str>,
+    auth: Option<LoginJson<'m>>,
+    /// Parameters of MAIL and RCPT.
+    esmtp: Vec<&'m str>,
+    transcript: Vec<&'m str>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct LoginJson<'m> {
+    mechanism: &'static str,
+    user: &'m str,
+}
+
+impl<'m> EnvelopeJson<'m> {
+    fn new(message: &'m ReceivedMessage) -> Self {
+        let (envelope, session) = (&message.envelope, &message.session);
+        let recipients = envelope.recipients.iter();
+        let of_recipients = recipients.clone().flat_map(|to| &to.params);
+        let parameters = envelope.params.iter().chain(of_recipients);
+        Self {
+            from: &envelope.sender,
+            to: recipients.map(|to| to.address.as_str()).collect(),
+            helo: &session.helo,
+            peer: session.peer,
+            tls: session.tls.as_deref(),
+            auth: session.login.as_ref().map(|login| LoginJson {
+                mechanism: login.mechanism.name(),
+                user: &login.user,
+            }),
+            esmtp: parameters.map(String::as_str).collect(),
+            transcript: session.transcript.lines().collect(),
+            warnings: message.warnings(),
+        }
+    }
 }

@@ -9,7 +9,6 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
@@ -45,6 +44,26 @@ const MAX_ANNOUNCEMENT: usize = 16 * 1024;
 struct Frame<T> {
     r#type: &'static str,
     data: T,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Stats {
+    total: usize,
+    unread: usize,
+    version: &'static str,
+}
+
+/// Change of one message. A deletion has neither of the optional fields.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Vec<String>>,
 }
 
 /// `GET /api/events`, upgraded to a websocket.
@@ -89,7 +108,7 @@ async fn send_events(state: WebState, mut socket: WebSocket) {
                 // The client missed events because it was too slow, so it must read the list again.
                 Err(RecvError::Lagged(_)) => {
                     next_stats.get_or_insert(Instant::now() + STATS_DELAY);
-                    text_frame("prune", Value::Null)
+                    text_frame("prune", ())
                 }
                 Err(RecvError::Closed) => break,
             },
@@ -126,11 +145,11 @@ fn stats_frame(state: &WebState) -> Message {
     let totals = state.inbox.totals();
     text_frame(
         "stats",
-        json!({
-            "Total": totals.messages,
-            "Unread": totals.unread,
-            "Version": concat!("v", env!("CARGO_PKG_VERSION")),
-        }),
+        Stats {
+            total: totals.messages,
+            unread: totals.unread,
+            version: concat!("v", env!("CARGO_PKG_VERSION")),
+        },
     )
 }
 
@@ -149,11 +168,31 @@ async fn event_frame(state: &WebState, event: Event) -> Option<Message> {
                     .filter(|frame| !frame.is_empty())?,
             )
         }
-        Event::Read(id, read) => text_frame("update", json!({ "ID": id.0, "Read": read })),
-        Event::Tagged(id, tags) => text_frame("update", json!({ "ID": id.0, "Tags": tags })),
-        Event::Deleted(id) => text_frame("delete", json!({ "ID": id.0 })),
-        Event::Pruned => text_frame("prune", Value::Null),
-        Event::Emptied => text_frame("truncate", Value::Null),
+        Event::Read(id, read) => text_frame(
+            "update",
+            Change {
+                id: id.0,
+                read: Some(read),
+                ..Change::default()
+            },
+        ),
+        Event::Tagged(id, tags) => text_frame(
+            "update",
+            Change {
+                id: id.0,
+                tags: Some(tags),
+                ..Change::default()
+            },
+        ),
+        Event::Deleted(id) => text_frame(
+            "delete",
+            Change {
+                id: id.0,
+                ..Change::default()
+            },
+        ),
+        Event::Pruned => text_frame("prune", ()),
+        Event::Emptied => text_frame("truncate", ()),
     })
 }
 
@@ -176,7 +215,7 @@ fn announcement(inbox: &Inbox, id: &MessageId) -> Bytes {
     Bytes::from(frame)
 }
 
-fn text_frame(kind: &'static str, data: Value) -> Message {
+fn text_frame(kind: &'static str, data: impl Serialize) -> Message {
     let frame = Frame { r#type: kind, data };
     Message::Text(serde_json::to_string(&frame).unwrap_or_default().into())
 }

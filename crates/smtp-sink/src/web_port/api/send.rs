@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::clock::draw;
 use crate::compose::{self, Letter};
@@ -17,6 +17,20 @@ use crate::web_port::state::WebState;
 
 /// Memory reserved for each byte of a body while the message is composed.
 const MEMORY_FACTOR: usize = 4;
+
+/// Response to a message that was stored.
+#[derive(Serialize)]
+struct Sent<'m> {
+    #[serde(rename = "ID")]
+    id: &'m str,
+}
+
+/// Response to a message that was not stored.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Failure<'w> {
+    error: &'w str,
+}
 
 /// `POST /api/v1/send`.
 pub(crate) async fn send(
@@ -70,12 +84,12 @@ pub(crate) async fn send(
     let sent = sent.await;
     drop(reservation);
     match sent {
-        Ok(Ok(message)) => Json(json!({ "ID": message.id.0 })).into_response(),
+        Ok(Ok(message)) => Json(Sent { id: &message.id.0 }).into_response(),
         Ok(Err((status, why))) => failure(status, &why),
         Err(failure) => failure,
     }
 }
 
 fn failure(status: StatusCode, why: &str) -> Response {
-    (status, Json(json!({ "Error": why }))).into_response()
+    (status, Json(Failure { error: why })).into_response()
 }
