@@ -12,6 +12,8 @@
 
 mod document;
 pub(crate) mod operation;
+#[cfg(test)]
+mod reference;
 pub(crate) mod schema;
 
 use axum::extract::State;
