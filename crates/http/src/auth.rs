@@ -7,13 +7,50 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use movie_bag_core::app::{DeliveryMode, NewAccount};
 use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::body::JsonBody;
+use super::body::{Field, JsonBody, request};
 use super::client_address::Client;
-use super::error::ApiError;
+use super::error::{ApiError, Code};
+use super::openapi::operation::{About, Input, Types};
+use super::openapi::schema::{Components, Described, Schema, object};
 use super::state::HttpState;
+
+request! {
+    pub(crate) struct SignUp {
+        /// One email address. It is stored in one canonical form: without surrounding spaces, in lower case, normalized
+        /// (NFKC), with the domain in IDNA form
+        #[example = "ann@example.com"]
+        email: Address,
+        /// At least 8 characters by default (`MOVIE_BAG_PASSWORD_MIN_LENGTH`), at most 72 bytes in UTF-8, without NUL; not a
+        /// common password; not the address or the name of the service, and not too similar to them. A password is never
+        /// truncated
+        #[example = "correct horse battery"]
+        password: NewPassword,
+    }
+}
+
+object! {
+    #[derive(Serialize)]
+    pub(crate) struct Made {
+        id: Id,
+    }
+}
+
+pub(crate) const SIGN_UP: About = About::new(
+    "signUp",
+    "Create an account",
+    "Id of the account",
+    &[
+        Code::InvalidEmail,
+        Code::WeakPassword,
+        Code::EmailAlreadyExists,
+        Code::SignupClosed,
+    ],
+);
 
 /// `POST /api/auth/signup`.
 ///
@@ -22,20 +59,45 @@ use super::state::HttpState;
 pub(crate) async fn sign_up(
     State(http): State<HttpState>,
     client: Client,
-    JsonBody(mut fields): JsonBody,
-) -> Result<Json<Value>, ApiError> {
-    let (email, password) = (fields.string("email"), fields.password("password"));
-    fields.finish()?;
+    JsonBody(SignUp { email, password }): JsonBody<SignUp>,
+) -> Result<Json<Made>, ApiError> {
     let account = http
         .app
         .sign_up(NewAccount {
-            email: &email,
-            password,
+            email: &email.0,
+            password: password.0,
             origin: client.origin(),
         })
         .await?;
-    Ok(Json(json!({"id": account.id.to_string()})))
+    Ok(Json(Made {
+        id: Id(account.id.to_string()),
+    }))
 }
+
+request! {
+    pub(crate) struct LogIn {
+        /// The address, in upper or lower case. Text that is not an email address is treated as an unknown address
+        #[example = "ann@example.com"]
+        email: String,
+        /// The password
+        #[example = "correct horse battery"]
+        password: PasswordInput,
+    }
+}
+
+object! {
+    #[derive(Serialize)]
+    pub(crate) struct AccessToken {
+        token: TokenText,
+    }
+}
+
+pub(crate) const LOG_IN: About = About::new(
+    "logIn",
+    "Exchange address and password for an access token",
+    "Access token; send it as `Authorization: Bearer …`",
+    &[Code::Unauthorized],
+);
 
 /// `POST /api/auth/login`.
 ///
@@ -44,13 +106,35 @@ pub(crate) async fn sign_up(
 pub(crate) async fn log_in(
     State(http): State<HttpState>,
     client: Client,
-    JsonBody(mut fields): JsonBody,
-) -> Result<Json<Value>, ApiError> {
-    let (email, password) = (fields.string("email"), fields.password("password"));
-    fields.finish()?;
+    JsonBody(LogIn { email, password }): JsonBody<LogIn>,
+) -> Result<Json<AccessToken>, ApiError> {
     let token = http.app.log_in(&email, &password, &client.origin()).await?;
-    Ok(Json(json!({"token": token.as_str()})))
+    Ok(Json(AccessToken {
+        token: TokenText(token.as_str().to_owned()),
+    }))
 }
+
+request! {
+    pub(crate) struct Forgot {
+        /// The address, in upper or lower case
+        #[example = "ann@example.com"]
+        email: Address,
+    }
+}
+
+object! {
+    #[derive(Serialize)]
+    pub(crate) struct Done {
+        message: Message,
+    }
+}
+
+pub(crate) const FORGOT: About = About::new(
+    "forgot",
+    "Request a mail with a reset link",
+    "The mail is stored in the outbox",
+    &[Code::InvalidEmail, Code::EmailDoesNotExist],
+);
 
 /// `POST /api/auth/forgot`. If accounts are concealed, an unknown address gets the same response as a queued mail.
 ///
@@ -59,17 +143,34 @@ pub(crate) async fn log_in(
 pub(crate) async fn forgot(
     State(http): State<HttpState>,
     client: Client,
-    JsonBody(mut fields): JsonBody,
-) -> Result<Json<Value>, ApiError> {
-    let email = fields.string("email");
-    fields.finish()?;
+    JsonBody(Forgot { email }): JsonBody<Forgot>,
+) -> Result<Json<Done>, ApiError> {
     http.app
-        .request_reset(&email, &client.origin(), DeliveryMode::Queue)
+        .request_reset(&email.0, &client.origin(), DeliveryMode::Queue)
         .await?;
-    Ok(Json(json!({
-        "message": "If there is an account with this address, a mail with a link to choose a new password is on its way"
-    })))
+    Ok(Json(Done {
+        message: Message(
+            "If there is an account with this address, a mail with a link to choose a new password is on its way",
+        ),
+    }))
 }
+
+request! {
+    pub(crate) struct Reset {
+        /// The last part of the reset link in the mail
+        reset_token: ResetToken,
+        /// The new password, with the rules of sign-up
+        #[example = "correct horse battery"]
+        password: NewPassword,
+    }
+}
+
+pub(crate) const RESET: About = About::new(
+    "reset",
+    "Set a new password with the reset token from the mail, which can be used once",
+    "The password was changed, earlier sessions have ended, and a confirmation mail is queued",
+    &[Code::BadToken, Code::ExpiredToken, Code::WeakPassword],
+);
 
 /// `POST /api/auth/reset`. It does not log the account owner in: the new password must be typed once more.
 ///
@@ -78,17 +179,106 @@ pub(crate) async fn forgot(
 pub(crate) async fn reset(
     State(http): State<HttpState>,
     client: Client,
-    JsonBody(mut fields): JsonBody,
-) -> Result<Json<Value>, ApiError> {
-    let token = Token::from_exact(fields.string("reset_token"));
-    let password = fields.password("password");
-    fields.finish()?;
+    JsonBody(Reset {
+        reset_token: ResetToken(token),
+        password,
+    }): JsonBody<Reset>,
+) -> Result<Json<Done>, ApiError> {
     http.app
-        .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)
+        .complete_reset(&token, &password.0, &client.origin(), DeliveryMode::Queue)
         .await?;
-    Ok(Json(json!({
-        "message": "The password was changed: log in with the new one"
-    })))
+    Ok(Json(Done {
+        message: Message("The password was changed: log in with the new one"),
+    }))
+}
+
+/// Text that the use case parses as an email address.
+pub(crate) struct Address(String);
+
+impl Field for Address {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        String::read(value).map(Self)
+    }
+}
+
+impl Described for Address {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema {
+            format: Some("idn-email"),
+            min_length: Some(3),
+            // An @ of any width with text on both sides. Names and domains may use any script.
+            ..Schema::matching("^[^@\\uFF20\\uFE6B]+[@\\uFF20\\uFE6B][^@\\uFF20\\uFE6B]+$")
+        }
+    }
+}
+
+/// A password to be set, which the use case checks against the policy.
+pub(crate) struct NewPassword(pub(crate) PasswordInput);
+
+impl Field for NewPassword {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        PasswordInput::read(value).map(Self)
+    }
+}
+
+impl Described for NewPassword {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        Schema {
+            min_length: Some(components.policy.min_length),
+            // JSON Schema cannot express the rest of the rule, which counts bytes after a normalization.
+            ..Schema::matching("^[^\\u0000]*$")
+        }
+    }
+}
+
+/// Pattern of a token.
+const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{43}$";
+
+pub(crate) struct ResetToken(Token);
+
+impl Field for ResetToken {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        String::read(value).map(|text| Self(Token::from_exact(text)))
+    }
+}
+
+impl Described for ResetToken {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema {
+            max_length: Some(movie_bag_core::domain::token::LONGEST),
+            ..Schema::matching(TOKEN_PATTERN)
+        }
+    }
+}
+
+/// An access token in a response.
+#[derive(Serialize)]
+pub(crate) struct TokenText(String);
+
+impl Described for TokenText {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema::matching(TOKEN_PATTERN)
+    }
+}
+
+/// An id in a response.
+#[derive(Serialize)]
+pub(crate) struct Id(pub(crate) String);
+
+impl Described for Id {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema::matching("^[0-9a-f]{24}$")
+    }
+}
+
+/// A message for people.
+#[derive(Serialize)]
+pub(crate) struct Message(&'static str);
+
+impl Described for Message {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema::non_empty()
+    }
 }
 
 /// Extractor for the account that the access token of a request authenticates.
@@ -100,6 +290,15 @@ impl FromRequestParts<HttpState> for Caller {
     async fn from_request_parts(parts: &mut Parts, http: &HttpState) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers).ok_or(ApiError::MissingToken)?;
         Ok(Self(http.app.authenticate(&token).await?))
+    }
+}
+
+impl Input for Caller {
+    fn describe(types: &mut Types, _: &mut Components<'_>) {
+        types.needs_access_token = true;
+        types
+            .codes
+            .extend([Code::MissingToken, Code::InvalidAccessToken]);
     }
 }
 

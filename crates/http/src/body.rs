@@ -5,9 +5,10 @@ use std::fmt;
 use std::pin::pin;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request as HttpRequest, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
@@ -18,7 +19,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::error::{ApiError, InvalidFields};
+use super::error::{ApiError, Code, InvalidFields};
+use super::openapi::operation::{Input, Parameter, Types};
+use super::openapi::schema::{Components, Described, Schema};
 use super::state::HttpState;
 
 /// Maximum size of a request body, in bytes.
@@ -31,12 +34,12 @@ const MAX_DRAINED: usize = 64 * 1024 * 1024;
 /// while it is still sending gets a connection reset in place of the response.
 pub(crate) async fn read_to_end(
     State(http): State<HttpState>,
-    request: Request,
+    request: HttpRequest,
     next: Next,
 ) -> Response {
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
-        return next.run(Request::from_parts(parts, body)).await;
+        return next.run(HttpRequest::from_parts(parts, body)).await;
     }
     let mut buffer = BodyBuffer::default();
     let result = match timeout(http.options.body_timeout, buffer.fill(body)).await {
@@ -52,7 +55,7 @@ pub(crate) async fn read_to_end(
     match result {
         Ok(()) => {
             let body = Body::from(buffer.bytes.freeze());
-            next.run(Request::from_parts(parts, body)).await
+            next.run(HttpRequest::from_parts(parts, body)).await
         }
         Err(error) => error.into_response(),
     }
@@ -83,8 +86,60 @@ impl BodyBuffer {
     }
 }
 
-/// Fields of a body, taken out one by one. An invalid field is returned as an empty value, and [`Fields::finish`] then
-/// reports all invalid fields.
+/// Type of a field in a request.
+pub(crate) trait Field: Sized {
+    /// Reads the value, which is `None` if the field is missing.
+    ///
+    /// # Errors
+    /// Reason why the field is invalid.
+    fn read(value: Option<Value>) -> Result<Self, &'static str>;
+}
+
+/// A request whose fields are read from a body or a query. [`request`] implements it.
+pub(crate) trait Request: Described + Sized + Send {
+    const NAMES: &'static [&'static str];
+
+    /// Reads all fields.
+    ///
+    /// # Errors
+    /// [`ApiError::Fields`] with every invalid field.
+    fn read(fields: Fields) -> Result<Self, ApiError>;
+}
+
+/// Declares the struct of a request. Each field is declared once: its type reads and describes it, and its doc comment is its
+/// description (see [`object`]).
+macro_rules! request {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident $(as $component:literal)? {
+            $($(#[doc = $comment:literal])* $(#[example = $example:expr])? $field:ident: $type:ty,)+
+        }
+    ) => {
+        $crate::openapi::schema::object! {
+            $(#[$attribute])*
+            $visibility struct $name $(as $component)? {
+                $($(#[doc = $comment])* $(#[example = $example])? $field: $type,)+
+            }
+        }
+
+        impl $crate::body::Request for $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn read(mut fields: $crate::body::Fields) -> Result<Self, $crate::error::ApiError> {
+                let read = ($(fields.take::<$type>(stringify!($field)),)+);
+                match (fields.finish(), read) {
+                    (Ok(()), ($(Some($field),)+)) => Ok(Self { $($field),+ }),
+                    (Err(error), _) => Err(error),
+                    // A field without a value is invalid, which is an error above.
+                    (Ok(()), _) => Err($crate::error::ApiError::field("body", "is invalid")),
+                }
+            }
+        }
+    };
+}
+pub(crate) use request;
+
+/// Fields that are not read yet, and those that were found invalid.
 pub(crate) struct Fields {
     values: Map<String, Value>,
     invalid: InvalidFields,
@@ -98,61 +153,21 @@ impl Fields {
         }
     }
 
-    /// Returns whether the field exists, with a value of any type.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.values.contains_key(name)
-    }
-
-    /// Takes a string.
-    pub(crate) fn string(&mut self, name: &str) -> String {
-        match self.values.shift_remove(name) {
-            Some(Value::String(text)) => text,
-            Some(_) => self.refuse(name, "must be a string"),
-            None => self.refuse(name, "is missing"),
-        }
-    }
-
-    /// Takes a password. No other copy of the plaintext password remains.
-    pub(crate) fn password(&mut self, name: &str) -> PasswordInput {
-        PasswordInput::new(self.string(name))
-    }
-
-    /// Takes a string with at least one visible character.
-    pub(crate) fn text(&mut self, name: &str) -> String {
-        let text = self.string(name);
-        if text.trim().is_empty() && !self.invalid.contains_key(name) {
-            return self.refuse(name, "must not be empty");
-        }
-        text
-    }
-
-    /// Takes a non-empty array of strings, each with at least one visible character.
-    pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
-        let items = match self.values.shift_remove(name) {
-            Some(Value::Array(items)) => items,
-            Some(_) => return self.refuse(name, "must be an array of strings"),
-            None => return self.refuse(name, "is missing"),
-        };
-        if items.is_empty() {
-            return self.refuse(name, "must not be empty");
-        }
-        let mut texts = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Value::String(text) if text.trim().is_empty() => {
-                    return self.refuse(name, "must not contain empty strings");
-                }
-                Value::String(text) => texts.push(text),
-                _ => return self.refuse(name, "must be an array of strings"),
+    /// Reads a field; `None` if it is invalid, which [`Fields::finish`] then reports.
+    pub(crate) fn take<T: Field>(&mut self, name: &str) -> Option<T> {
+        match T::read(self.values.shift_remove(name)) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.refuse(name, reason);
+                None
             }
         }
-        texts
     }
 
-    fn refuse<T: Default>(&mut self, name: &str, reason: &str) -> T {
+    fn refuse(&mut self, name: &str, reason: &str) {
         self.invalid
-            .insert(name.to_owned(), Value::String(reason.to_owned()));
-        T::default()
+            .entry(name)
+            .or_insert_with(|| Value::String(reason.to_owned()));
     }
 
     /// Checks that no field was invalid and that no unknown field remains.
@@ -160,9 +175,8 @@ impl Fields {
     /// # Errors
     /// [`ApiError::Fields`] with every invalid field.
     pub(crate) fn finish(mut self) -> Result<(), ApiError> {
-        for name in self.values.keys() {
-            self.invalid
-                .insert(name.clone(), Value::String("is unknown".to_owned()));
+        for (name, _) in std::mem::take(&mut self.values) {
+            self.refuse(&name, "is unknown");
         }
         if self.invalid.is_empty() {
             Ok(())
@@ -172,13 +186,92 @@ impl Fields {
     }
 }
 
-/// Extractor for the fields of a JSON object.
-pub(crate) struct JsonBody(pub(crate) Fields);
+impl<T: Field> Field for Option<T> {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        value.map(|value| T::read(Some(value))).transpose()
+    }
+}
 
-impl<S: Sync> FromRequest<S> for JsonBody {
+impl Field for String {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        match value {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err("must be a string"),
+            None => Err("is missing"),
+        }
+    }
+}
+
+/// A password, of which no other copy in plaintext remains.
+impl Field for PasswordInput {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        String::read(value).map(Self::new)
+    }
+}
+
+impl Described for PasswordInput {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema::string()
+    }
+}
+
+/// Extractor for the parameters in the query. Other parameters are ignored, such as a random one that bypasses caches.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: Request> Query<T> {
+    pub(crate) fn parse(query: &str) -> Result<T, ApiError> {
+        let mut fields = Fields::new(Map::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if !T::NAMES.contains(&&*name) {
+                continue;
+            }
+            let value = Value::String(value.into_owned());
+            if fields
+                .values
+                .insert(name.clone().into_owned(), value)
+                .is_some()
+            {
+                fields.refuse(&name, "occurs more than once");
+            }
+        }
+        T::read(fields)
+    }
+}
+
+impl<T: Request, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Self::parse(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+impl<T: Request> Input for Query<T> {
+    fn describe(types: &mut Types, components: &mut Components<'_>) {
+        // The struct itself is not a component of the document.
+        let mut own = Components::new(components.policy);
+        T::describe(&mut own);
+        let Some((_, object)) = own.schemas.0.pop() else {
+            return;
+        };
+        for (name, schema) in object.properties.0 {
+            types.parameters.push(Parameter {
+                name,
+                place: "query",
+                is_required: object.required.contains(&name),
+                schema,
+            });
+        }
+    }
+}
+
+/// Extractor for a request in a JSON object.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: Request, S: Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: HttpRequest, _state: &S) -> Result<Self, ApiError> {
         let body = read_body(request, "application/json").await?;
         let object: Object = serde_json::from_slice(&body).map_err(|error| {
             // A body that is not an object fails at its first byte, so the second pass checks whether all of it is JSON. That pass
@@ -192,8 +285,15 @@ impl<S: Sync> FromRequest<S> for JsonBody {
         })?;
         match object.duplicate {
             Some(name) => Err(ApiError::field(&name, "occurs more than once")),
-            None => Ok(Self(Fields::new(object.fields))),
+            None => T::read(Fields::new(object.fields)).map(Self),
         }
+    }
+}
+
+impl<T: Request> Input for JsonBody<T> {
+    fn describe(types: &mut Types, components: &mut Components<'_>) {
+        types.codes.push(Code::UnsupportedMediaType);
+        types.body = Some(T::describe(components));
     }
 }
 
@@ -228,13 +328,13 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// Extractor for the fields of a form, as a browser encodes it.
-pub(crate) struct FormBody(pub(crate) Fields);
+/// Extractor for a request in a form, as a browser encodes it.
+pub(crate) struct FormBody<T>(pub(crate) T);
 
-impl<S: Sync> FromRequest<S> for FormBody {
+impl<T: Request, S: Sync> FromRequest<S> for FormBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: HttpRequest, _state: &S) -> Result<Self, ApiError> {
         let body = read_body(request, "application/x-www-form-urlencoded").await?;
         let mut values = Map::new();
         for (name, value) in form_urlencoded::parse(&body) {
@@ -249,11 +349,11 @@ impl<S: Sync> FromRequest<S> for FormBody {
                 return Err(ApiError::field(&name, "occurs more than once"));
             }
         }
-        Ok(Self(Fields::new(values)))
+        T::read(Fields::new(values)).map(Self)
     }
 }
 
-async fn read_body(request: Request, media_type: &'static str) -> Result<Bytes, ApiError> {
+async fn read_body(request: HttpRequest, media_type: &'static str) -> Result<Bytes, ApiError> {
     if !has_media_type(request.headers(), media_type) {
         return Err(ApiError::UnsupportedMediaType(media_type));
     }
@@ -278,28 +378,32 @@ fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::NewPassword;
+    use crate::movies::{Text, Texts};
 
-    fn fields(json: &str) -> Fields {
-        Fields::new(serde_json::from_str(json).unwrap())
+    request! {
+        struct Sample {
+            email: String,
+            password: NewPassword,
+            casts: Texts,
+            genres: Option<Texts>,
+            name: Option<Text>,
+        }
     }
 
-    fn invalid_fields(fields: Fields) -> String {
-        match fields.finish() {
-            Ok(()) => String::new(),
-            Err(ApiError::Fields(invalid)) => Value::Object(invalid).to_string(),
+    fn read(json: &str) -> Result<Sample, String> {
+        match Sample::read(Fields::new(serde_json::from_str(json).unwrap())) {
+            Ok(sample) => Ok(sample),
+            Err(ApiError::Fields(invalid)) => Err(Value::Object(invalid).to_string()),
             Err(other) => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn all_invalid_fields_are_reported_in_one_response() {
-        let mut fields = fields(r#"{"password": 1, "id": "x", "casts": [1], "genres": [" "]}"#);
-        fields.string("email");
-        fields.password("password");
-        fields.texts("casts");
-        fields.texts("genres");
+        let invalid = read(r#"{"password": 1, "id": "x", "casts": [1], "genres": [" "]}"#);
         assert_eq!(
-            invalid_fields(fields),
+            invalid.err().unwrap(),
             r#"{"email":"is missing","password":"must be a string","casts":"must be an array of strings","genres":"must not contain empty strings","id":"is unknown"}"#
         );
     }
@@ -315,22 +419,32 @@ mod tests {
             r#"{"$gt": ""}"#,
             r#"["a"]"#,
         ] {
-            let mut fields = fields(&format!(r#"{{"email": {value}}}"#));
-            assert_eq!(fields.string("email"), "");
-            assert_eq!(
-                invalid_fields(fields),
-                r#"{"email":"must be a string"}"#,
-                "{value}"
-            );
+            for field in ["email", "password", "name"] {
+                let other = ["email", "password"]
+                    .into_iter()
+                    .filter(|name| *name != field);
+                let mut json = format!(r#"{{"{field}": {value}, "casts": ["a"]"#);
+                other.for_each(|name| json += &format!(r#", "{name}": "x""#));
+                assert_eq!(
+                    read(&(json + "}")).err().unwrap(),
+                    format!(r#"{{"{field}":"must be a string"}}"#),
+                    "{value}"
+                );
+            }
         }
     }
 
     #[test]
     fn valid_fields_are_returned_unchanged() {
-        let mut fields = fields(r#"{"name": " The Dark Knight ", "casts": ["a", "b"]}"#);
-        assert_eq!(fields.text("name"), " The Dark Knight ");
-        assert_eq!(fields.texts("casts"), ["a", "b"]);
-        assert_eq!(invalid_fields(fields), "");
+        let sample = read(
+            r#"{"email": " a", "password": "p", "name": " The Dark Knight ", "casts": ["a", "b"]}"#,
+        )
+        .unwrap();
+        assert_eq!(sample.email, " a");
+        assert!(sample.password.0.is_same_as(&PasswordInput::new("p")));
+        assert_eq!(sample.name.unwrap().0, " The Dark Knight ");
+        assert_eq!(sample.casts.0, ["a", "b"]);
+        assert!(sample.genres.is_none());
     }
 
     #[test]

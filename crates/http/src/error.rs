@@ -1,7 +1,7 @@
 //! Error responses: the only place that maps errors to statuses, codes and messages.
 //!
-//! A message that does not differ between HTTP and the terminal is the `Display` of [`AppError`]. `openapi/operations.rs`
-//! lists the codes that each operation can return.
+//! A message that does not differ between HTTP and the terminal is the `Display` of [`AppError`]. The codes of an operation follow
+//! from the signature of its handler and from the `About` beside it.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use movie_bag_core::app::{AccessError, AppError, MovieAction};
 use movie_bag_core::domain::span::{format_seconds, seconds_rounded_up};
@@ -18,11 +19,11 @@ use movie_bag_core::domain::span::{format_seconds, seconds_rounded_up};
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 macro_rules! codes {
-    ($($name:ident = $status:ident $text:literal,)+) => {
+    ($($(#[doc = $meaning:literal])+ $name:ident = $status:ident $text:literal,)+) => {
         /// Error code, by which programs distinguish error responses.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Code {
-            $(#[doc = concat!("`", $text, "`")] $name,)+
+            $($(#[doc = $meaning])+ $name,)+
         }
 
         impl Code {
@@ -42,35 +43,87 @@ macro_rules! codes {
                     $(Self::$name => $text,)+
                 }
             }
+
+            /// Returns the meaning, for the OpenAPI document and docs/http-api.md.
+            pub(crate) fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($meaning),+).trim_ascii(),)+
+                }
+            }
         }
     };
 }
 
 codes! {
+    /// Fields are missing, unknown, duplicate or of a wrong type; or the body is not a JSON object; or the request is not valid HTTP
     SchemaValidation = BAD_REQUEST "schema_validation",
+    /// Not exactly one email address
     InvalidEmail = BAD_REQUEST "invalid_email",
+    /// The password breaks the rule in the message
     WeakPassword = BAD_REQUEST "weak_password",
+    /// An account with this address exists
     EmailAlreadyExists = BAD_REQUEST "email_already_exists",
+    /// No account with this address exists; never with `MOVIE_BAG_CONCEAL_ACCOUNTS`
     EmailDoesNotExist = BAD_REQUEST "email_does_not_exist",
+    /// Another movie has this name
     MovieAlreadyExists = BAD_REQUEST "movie_already_exists",
+    /// No movie with this id exists
     MovieNotExists = BAD_REQUEST "movie_not_exists",
+    /// Wrong password, or unknown address
     Unauthorized = UNAUTHORIZED "unauthorized",
+    /// No `Authorization` header of the form `Bearer TOKEN`, or more than one
     MissingToken = UNAUTHORIZED "missing_token",
+    /// The access token is damaged, expired, revoked, or from another server; log in again
     InvalidAccessToken = UNAUTHORIZED "invalid_access_token",
+    /// The reset token is damaged, from another server, already used, or older than the last change of the password or address
     BadToken = FORBIDDEN "bad_token",
+    /// The reset token has expired
     ExpiredToken = FORBIDDEN "expired_token",
+    /// `MOVIE_BAG_SIGNUP` is `closed`
     SignupClosed = FORBIDDEN "signup_closed",
+    /// Another account added this movie
     UpdatingMovie = FORBIDDEN "updating_movie",
+    /// Another account added this movie
     DeletingMovie = FORBIDDEN "deleting_movie",
+    /// Unknown path
     NotFound = NOT_FOUND "not_found",
+    /// The path does not support this method
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
+    /// The body did not arrive within 20 seconds; the connection is closed
     RequestTimeout = REQUEST_TIMEOUT "request_timeout",
+    /// The body is larger than 64 KiB
     PayloadTooLarge = PAYLOAD_TOO_LARGE "payload_too_large",
+    /// The `Content-Type` is not `application/json`
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
+    /// Too many calls
     RateLimited = TOO_MANY_REQUESTS "rate_limited",
+    /// A defect; the log entry with the request id has the cause
     InternalError = INTERNAL_SERVER_ERROR "internal_error",
+    /// The database cannot be reached or is busy, 256 passwords are already waiting to be hashed, a background task is down (`/readyz`), or the answer took longer than 90 seconds
     Unavailable = SERVICE_UNAVAILABLE "unavailable",
 }
+
+impl Code {
+    /// Returns the value of `WWW-Authenticate` in responses with this code.
+    pub(crate) fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized | Self::MissingToken => Some("Bearer"),
+            Self::InvalidAccessToken => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        }
+    }
+}
+
+/// Limits of the HTTP parser: status, name of the response in the OpenAPI document, and meaning. Their code is
+/// [`Code::PayloadTooLarge`].
+pub(crate) const PARSER_LIMITS: [(u16, &str, &str); 2] = [
+    (414, "uri_too_long", "The path is longer than 65,534 bytes"),
+    (
+        431,
+        "headers_too_large",
+        "The headers are larger than about 128 KiB, or more than 100",
+    ),
+];
 
 /// Invalid fields with the reason for each, in the order in which they were checked.
 pub(crate) type InvalidFields = Map<String, Value>;
@@ -137,7 +190,6 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) code: Code,
     pub(crate) message: String,
-    challenge: Option<&'static str>,
     retry_after: Option<Duration>,
     /// Closes the connection after the response, since the rest of the request is not read.
     closes: bool,
@@ -150,7 +202,6 @@ impl Refusal {
             status: code.status(),
             code,
             message: message.into(),
-            challenge: None,
             retry_after: None,
             closes: false,
             fields: None,
@@ -169,13 +220,6 @@ impl Refusal {
         }
     }
 
-    fn unauthorized(code: Code, message: impl Into<String>, challenge: &'static str) -> Self {
-        Self {
-            challenge: Some(challenge),
-            ..Self::new(code, message)
-        }
-    }
-
     /// Maps errors of the use cases. There is no `_` arm, so that a new variant does not compile until it has a code.
     fn from_app_error(error: AppError) -> Self {
         match error {
@@ -188,9 +232,7 @@ impl Refusal {
                 "User with given email address already exists",
             ),
             AppError::SignupClosed => Self::new(Code::SignupClosed, error.to_string()),
-            AppError::WrongPassword => {
-                Self::unauthorized(Code::Unauthorized, error.to_string(), "Bearer")
-            }
+            AppError::WrongPassword => Self::new(Code::Unauthorized, error.to_string()),
             AppError::NoSuchAccount(_) => Self::new(
                 Code::EmailDoesNotExist,
                 "Couldn't find the user with given email address",
@@ -239,16 +281,25 @@ impl Refusal {
     }
 
     pub(super) fn body(&self) -> String {
-        let mut body = json!({
-            "message": self.message,
-            "status": self.status.as_u16(),
-            "code": self.code.as_str(),
-        });
-        if let (Some(fields), Some(body)) = (&self.fields, body.as_object_mut()) {
-            body.insert("fields".to_owned(), Value::Object(fields.clone()));
-        }
-        body.to_string()
+        let body = ErrorBody {
+            message: &self.message,
+            status: self.status.as_u16(),
+            code: self.code.as_str(),
+            fields: self.fields.as_ref(),
+        };
+        // Serialization of a struct with text keys does not fail.
+        serde_json::to_string(&body).unwrap_or_default()
     }
+}
+
+/// Body of an error response. The OpenAPI document describes it for each status.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    message: &'a str,
+    status: u16,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a InvalidFields>,
 }
 
 impl From<ApiError> for Refusal {
@@ -259,15 +310,13 @@ impl From<ApiError> for Refusal {
                 fields: Some(fields),
                 ..Self::new(Code::SchemaValidation, "Request is missing required fields")
             },
-            ApiError::MissingToken => Self::unauthorized(
+            ApiError::MissingToken => Self::new(
                 Code::MissingToken,
                 "Missing or malformed Authorization header",
-                "Bearer",
             ),
-            ApiError::InvalidAccessToken => Self::unauthorized(
+            ApiError::InvalidAccessToken => Self::new(
                 Code::InvalidAccessToken,
                 "Invalid access token: log in again",
-                "Bearer error=\"invalid_token\"",
             ),
             ApiError::PayloadTooLarge => Self::new(
                 Code::PayloadTooLarge,
@@ -329,7 +378,7 @@ impl IntoResponse for Refusal {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(challenge) = self.challenge {
+        if let Some(challenge) = self.code.challenge() {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(wait) = self.retry_after {

@@ -1,8 +1,7 @@
 //! The HTTP API and the pages: each handler parses a request, calls one use case and formats the response.
 //!
 //! The crate handles methods, headers, JSON and forms. It contains no rules: those are in [`movie_bag_core::app`]. Start with
-//! `routes.rs` for the paths, `openapi/operations.rs` for the input and the responses of each operation, and `error.rs` for
-//! error responses. Sockets and timeouts belong to the server that the binary chooses.
+//! `routes.rs` for the operations, whose structs and descriptions are beside their handlers, and `error.rs` for error responses. Sockets and timeouts belong to the server that the binary chooses.
 //!
 //! ```text
 //! server (socket, limits) → access_log (request id, access log, counts) → cors (other origins)

@@ -1,24 +1,29 @@
 //! Movies: list (streamed or in pages), show, add, change and delete.
 
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LINK};
-use axum::response::Response;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use movie_bag_core::app::{App, AppError};
 use movie_bag_core::domain::id::MovieId;
 use movie_bag_core::domain::movie::{Movie, MovieChanges};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::auth::Caller;
-use super::body::JsonBody;
-use super::error::{ApiError, InvalidFields};
+use super::auth::{Caller, Id, Made};
+use super::body::{Field, JsonBody, Query, request};
+use super::error::{ApiError, Code};
 use super::movie_list_cache::CachedList;
+use super::openapi::operation::{About, Input, Output, Parameter, Types};
+use super::openapi::schema::{Components, Described, Schema, object};
 use super::state::HttpState;
 
 /// Number of movies of the complete list that are in memory at once for one client.
@@ -26,37 +31,71 @@ const CHUNK_MOVIES: usize = 256;
 /// Maximum value of the parameter `limit`.
 pub const MAX_PAGE_SIZE: usize = 1_000;
 
-/// JSON of a movie: ids in MongoDB's extended JSON, keys in this order.
-#[derive(Serialize)]
-struct MovieJson<'a> {
-    _id: Oid,
-    name: &'a str,
-    casts: &'a [String],
-    genres: &'a [String],
-    added_by: Oid,
+object! {
+    /// JSON of a movie: ids in MongoDB's extended JSON, keys in this order.
+    #[derive(Serialize)]
+    pub(crate) struct MovieJson<'a> as "Movie" {
+        _id: ObjectId,
+        name: &'a str,
+        casts: &'a [String],
+        genres: &'a [String],
+        added_by: ObjectId,
+    }
 }
 
 #[derive(Serialize)]
-struct Oid {
+pub(crate) struct ObjectId {
     #[serde(rename = "$oid")]
-    oid: String,
+    oid: Id,
+}
+
+impl Described for ObjectId {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        components.add("ObjectId", |components| {
+            Schema::object([("$oid", true, Id::describe(components))])
+        })
+    }
 }
 
 impl<'a> From<&'a Movie> for MovieJson<'a> {
     fn from(movie: &'a Movie) -> Self {
         Self {
-            _id: Oid {
-                oid: movie.id.to_string(),
+            _id: ObjectId {
+                oid: Id(movie.id.to_string()),
             },
             name: &movie.name,
             casts: &movie.casts,
             genres: &movie.genres,
-            added_by: Oid {
-                oid: movie.added_by.to_string(),
+            added_by: ObjectId {
+                oid: Id(movie.added_by.to_string()),
             },
         }
     }
 }
+
+/// Array of movies, which is written in chunks.
+pub(crate) struct Movies;
+
+impl Described for Movies {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        components.add("Movies", |components| {
+            Schema::array(MovieJson::describe(components))
+        })
+    }
+}
+
+pub(crate) const LIST: About = About {
+    headers: &[(
+        "Link",
+        "`<…>; rel=\"next\"`, the next page; missing on the last page",
+    )],
+    ..About::new(
+        "listMovies",
+        "List the movies in the order of their ids",
+        "All movies, streamed; with `limit` one page, and `Link` names the next one",
+        &[],
+    )
+};
 
 /// `GET /api/movies`: all movies, streamed, or one page if `limit` is given.
 ///
@@ -64,10 +103,9 @@ impl<'a> From<&'a Movie> for MovieJson<'a> {
 /// Invalid `limit` or `after`; database error.
 pub(crate) async fn list(
     State(http): State<HttpState>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let Range { after, limit } = Range::parse(query.as_deref().unwrap_or_default())?;
-    let Some(limit) = limit else {
+    Query(Range { limit, after }): Query<Range>,
+) -> Result<CachableJson<Movies>, ApiError> {
+    let Some(Limit(limit)) = limit else {
         return Ok(json_response(complete_list(http, after).await?));
     };
     // One movie more than the page holds shows whether there is a next page.
@@ -81,59 +119,61 @@ pub(crate) async fn list(
             last.id
         );
         if let Ok(link) = HeaderValue::from_str(&link) {
-            response.headers_mut().insert(LINK, link);
+            response.0.headers_mut().insert(LINK, link);
         }
     }
     Ok(response)
 }
 
-/// Requested part of the list.
-#[derive(Debug, PartialEq, Eq)]
-struct Range {
-    after: Option<MovieId>,
-    limit: Option<usize>,
+request! {
+    /// Requested part of the list.
+    #[derive(Debug, PartialEq, Eq)]
+    pub(crate) struct Range {
+        /// Maximum number of movies in the answer
+        limit: Option<Limit>,
+        /// Only movies after this id; the id itself may belong to a deleted movie
+        after: Option<MovieId>,
+    }
 }
 
-impl Range {
-    fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut range = Self {
-            after: None,
-            limit: None,
-        };
-        let mut invalid = InvalidFields::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let reason = match &*name {
-                "after" if range.after.is_none() => {
-                    range.after = value.parse().ok();
-                    range
-                        .after
-                        .is_none()
-                        .then_some("must be an id of 24 hex digits")
-                }
-                "limit" if range.limit.is_none() => {
-                    let digits = value.bytes().all(|c| c.is_ascii_digit());
-                    range.limit = value
-                        .parse()
-                        .ok()
-                        .filter(|limit| digits && (1..=MAX_PAGE_SIZE).contains(limit));
-                    range
-                        .limit
-                        .is_none()
-                        .then_some("must be a whole number from 1 to 1000")
-                }
-                "after" | "limit" => Some("occurs more than once"),
-                // Other parameters are ignored, such as a random one that bypasses caches.
-                _ => None,
-            };
-            if let Some(reason) = reason {
-                invalid.insert(name.into_owned(), Value::String(reason.to_owned()));
-            }
+/// Maximum number of movies in a page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Limit(usize);
+
+impl Field for Limit {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        let text = String::read(value)?;
+        let limit = text.parse().ok().filter(|limit| {
+            text.bytes().all(|c| c.is_ascii_digit()) && (1..=MAX_PAGE_SIZE).contains(limit)
+        });
+        limit
+            .map(Self)
+            .ok_or("must be a whole number from 1 to 1000")
+    }
+}
+
+impl Described for Limit {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema {
+            kind: Some("integer"),
+            minimum: Some(1),
+            maximum: Some(MAX_PAGE_SIZE),
+            ..Schema::default()
         }
-        if invalid.is_empty() {
-            Ok(range)
-        } else {
-            Err(ApiError::Fields(invalid))
-        }
+    }
+}
+
+impl Field for MovieId {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        String::read(value)?
+            .parse()
+            .map_err(|_| "must be an id of 24 hex digits")
+    }
+}
+
+impl Described for MovieId {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema::matching("^[0-9A-Fa-f]{24}$")
     }
 }
 
@@ -246,34 +286,104 @@ fn json_chunk(movies: &[Movie], is_first: bool, is_last: bool) -> Result<Vec<u8>
     Ok(json)
 }
 
-/// Returns a JSON response that caches may store but must revalidate: movies are public and can change at any time.
-pub(super) fn json_response(body: Body) -> Response {
+/// A response whose body is serialized already. Caches may store it but must revalidate it: movies are public and can change
+/// at any time. The type parameter is the type of the body.
+pub(crate) struct CachableJson<T>(Response, PhantomData<fn() -> T>);
+
+/// Returns a response with a JSON body.
+pub(super) fn json_response<T>(body: Body) -> CachableJson<T> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    CachableJson(response, PhantomData)
 }
 
-/// Id in the path. Text that is not an id is treated as the id of a movie that does not exist.
-type Id = Result<Path<String>, PathRejection>;
-
-fn movie_id(id: Id) -> Result<MovieId, ApiError> {
-    id.ok()
-        .and_then(|Path(id)| id.parse().ok())
-        .ok_or(ApiError::App(AppError::NoSuchMovie))
+impl<T> IntoResponse for CachableJson<T> {
+    fn into_response(self) -> Response {
+        self.0
+    }
 }
+
+impl<T: Described> Output for CachableJson<T> {
+    fn describe(types: &mut Types, components: &mut Components<'_>) {
+        types.success = T::describe(components);
+    }
+}
+
+/// Extractor for the id in the path. Text that is not an id is treated as the id of a movie that does not exist.
+pub(crate) struct PathId(Option<MovieId>);
+
+impl PathId {
+    fn parsed(self) -> Result<MovieId, AppError> {
+        self.0.ok_or(AppError::NoSuchMovie)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(id.ok().and_then(|Path(id)| id.parse().ok())))
+    }
+}
+
+impl Input for PathId {
+    fn describe(types: &mut Types, components: &mut Components<'_>) {
+        types.codes.push(Code::MovieNotExists);
+        types.parameters.push(Parameter {
+            name: "id",
+            place: "path",
+            is_required: true,
+            schema: MovieId::describe(components).with_documentation("Id of a movie"),
+        });
+    }
+}
+
+pub(crate) const SHOW: About = About::new("showMovie", "Get one movie", "The movie", &[]);
 
 /// `GET /api/movies/ID`.
 ///
 /// # Errors
 /// No such movie; database error.
-pub(crate) async fn show(State(http): State<HttpState>, id: Id) -> Result<Response, ApiError> {
-    let movie = http.app.movie(movie_id(id)?).await?;
+pub(crate) async fn show(
+    State(http): State<HttpState>,
+    id: PathId,
+) -> Result<CachableJson<MovieJson<'static>>, ApiError> {
+    let movie = http.app.movie(id.parsed()?).await?;
     let json = serde_json::to_vec(&MovieJson::from(&movie))
         .map_err(|error| AppError::Internal(format!("cannot write a movie: {error}").into()))?;
     Ok(json_response(Body::from(json)))
 }
+
+request! {
+    pub(crate) struct NewMovie {
+        /// The name, which no other movie has
+        #[example = "Metropolis"]
+        name: Text,
+        /// At least one name of an actor
+        #[example = ["Brigitte Helm"]]
+        casts: Texts,
+        /// At least one genre
+        #[example = ["drama"]]
+        genres: Texts,
+    }
+}
+
+pub(crate) const ADD: About = About {
+    links: &[
+        ("show", "showMovie"),
+        ("change", "changeMovie"),
+        ("delete", "deleteMovie"),
+    ],
+    ..About::new(
+        "addMovie",
+        "Add a movie",
+        "Id of the movie",
+        &[Code::MovieAlreadyExists],
+    )
+};
 
 /// `POST /api/movies`.
 ///
@@ -282,21 +392,61 @@ pub(crate) async fn show(State(http): State<HttpState>, id: Id) -> Result<Respon
 pub(crate) async fn add(
     State(http): State<HttpState>,
     Caller(account): Caller,
-    JsonBody(mut fields): JsonBody,
-) -> Result<Json<Value>, ApiError> {
-    let (name, casts, genres) = (
-        fields.text("name"),
-        fields.texts("casts"),
-        fields.texts("genres"),
-    );
-    fields.finish()?;
-    match http.app.add_movie(account.id, name, casts, genres).await {
-        Ok(id) => Ok(Json(json!({"id": id.to_string()}))),
+    JsonBody(movie): JsonBody<NewMovie>,
+) -> Result<Json<Made>, ApiError> {
+    let NewMovie {
+        name,
+        casts,
+        genres,
+    } = movie;
+    match http
+        .app
+        .add_movie(account.id, name.0, casts.0, genres.0)
+        .await
+    {
+        Ok(id) => Ok(Json(Made {
+            id: Id(id.to_string()),
+        })),
         // The account was deleted after its token was verified, so the token is no longer valid.
         Err(AppError::NoSuchAccount(_)) => Err(ApiError::InvalidAccessToken),
         Err(error) => Err(error.into()),
     }
 }
+
+request! {
+    /// At least one field is given.
+    pub(crate) struct ChangedMovie as "MovieChanges" {
+        /// The new name, which no other movie has
+        #[example = "Metropolis"]
+        name: Option<Text>,
+        /// At least one name of an actor
+        #[example = ["Brigitte Helm"]]
+        casts: Option<Texts>,
+        /// At least one genre
+        #[example = ["drama"]]
+        genres: Option<Texts>,
+    }
+}
+
+/// Empty string, the body of responses without content.
+#[derive(Serialize)]
+pub(crate) struct Empty(&'static str);
+
+impl Described for Empty {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        components.add("Empty", |_| Schema {
+            constant: Some("".into()),
+            ..Schema::string()
+        })
+    }
+}
+
+pub(crate) const CHANGE: About = About::new(
+    "changeMovie",
+    "Change fields of a movie that the caller added",
+    "The movie was changed",
+    &[Code::MovieAlreadyExists, Code::UpdatingMovie],
+);
 
 /// `PUT /api/movies/ID`.
 ///
@@ -305,20 +455,14 @@ pub(crate) async fn add(
 pub(crate) async fn change(
     State(http): State<HttpState>,
     Caller(account): Caller,
-    id: Id,
-    JsonBody(mut fields): JsonBody,
-) -> Result<Json<&'static str>, ApiError> {
-    let mut changes = MovieChanges::default();
-    if fields.has("name") {
-        changes.name = Some(fields.text("name"));
-    }
-    if fields.has("casts") {
-        changes.casts = Some(fields.texts("casts"));
-    }
-    if fields.has("genres") {
-        changes.genres = Some(fields.texts("genres"));
-    }
-    fields.finish()?;
+    id: PathId,
+    JsonBody(body): JsonBody<ChangedMovie>,
+) -> Result<Json<Empty>, ApiError> {
+    let changes = MovieChanges {
+        name: body.name.map(|name| name.0),
+        casts: body.casts.map(|casts| casts.0),
+        genres: body.genres.map(|genres| genres.0),
+    };
     if changes == MovieChanges::default() {
         return Err(ApiError::field(
             "body",
@@ -326,10 +470,17 @@ pub(crate) async fn change(
         ));
     }
     http.app
-        .change_movie(movie_id(id)?, account.id, &changes)
+        .change_movie(id.parsed()?, account.id, &changes)
         .await?;
-    Ok(Json(""))
+    Ok(Json(Empty("")))
 }
+
+pub(crate) const DELETE: About = About::new(
+    "deleteMovie",
+    "Delete a movie that the caller added",
+    "The movie was deleted",
+    &[Code::DeletingMovie],
+);
 
 /// `DELETE /api/movies/ID`.
 ///
@@ -338,10 +489,67 @@ pub(crate) async fn change(
 pub(crate) async fn delete(
     State(http): State<HttpState>,
     Caller(account): Caller,
-    id: Id,
-) -> Result<Json<&'static str>, ApiError> {
-    http.app.delete_movie(movie_id(id)?, account.id).await?;
-    Ok(Json(""))
+    id: PathId,
+) -> Result<Json<Empty>, ApiError> {
+    http.app.delete_movie(id.parsed()?, account.id).await?;
+    Ok(Json(Empty("")))
+}
+
+/// A string with at least one visible character.
+pub(crate) struct Text(pub(crate) String);
+
+impl Field for Text {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        let text = String::read(value)?;
+        if text.trim().is_empty() {
+            return Err("must not be empty");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Described for Text {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema {
+            min_length: Some(1),
+            // White space as defined by Unicode, written out because \S differs between regex dialects.
+            ..Schema::matching(
+                "[^\\u0009-\\u000D\\u0020\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]",
+            )
+            .with_documentation("At least one visible character")
+        }
+    }
+}
+
+/// A non-empty array of strings, each with at least one visible character.
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
+impl Field for Texts {
+    fn read(value: Option<Value>) -> Result<Self, &'static str> {
+        let items = match value {
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err("must be an array of strings"),
+            None => return Err("is missing"),
+        };
+        if items.is_empty() {
+            return Err("must not be empty");
+        }
+        let texts = items.into_iter().map(|item| match item {
+            Value::String(text) if text.trim().is_empty() => Err("must not contain empty strings"),
+            Value::String(text) => Ok(text),
+            _ => Err("must be an array of strings"),
+        });
+        texts.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Described for Texts {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        Schema {
+            min_items: Some(1),
+            ..Schema::array(Text::describe(components))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -370,10 +578,10 @@ mod tests {
     fn an_invalid_limit_or_after_is_refused_with_its_field() {
         let id = "0101010101010101010101AA";
         assert_eq!(
-            Range::parse(&format!("limit=20&after={id}&t=1")).unwrap(),
+            Query::<Range>::parse(&format!("limit=20&after={id}&t=1")).unwrap(),
             Range {
                 after: id.parse().ok(),
-                limit: Some(20)
+                limit: Some(Limit(20))
             }
         );
         for (query, field) in [
@@ -389,7 +597,7 @@ mod tests {
             ("after=%ff", "after"),
             ("after[$gt]=&after=0", "after"),
         ] {
-            match Range::parse(query) {
+            match Query::<Range>::parse(query) {
                 Err(ApiError::Fields(fields)) => {
                     assert_eq!(fields.keys().collect::<Vec<_>>(), [field], "{query}");
                 }

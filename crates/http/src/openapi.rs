@@ -1,354 +1,311 @@
 //! `GET /openapi.json`: description of the JSON API in OpenAPI 3.1, for client generators and test tools.
 //!
-//! [`OPERATIONS`] defines the input and the error codes of each operation. Statuses, bodies and headers of error responses are
-//! derived from [`Code`]. Tests compare the description with the router, and with every response in the tests of
-//! [`crate`]. The schemas describe valid requests. A rule that JSON Schema cannot express, such as whether a password is
-//! common, appears as an error code only.
+//! The document is derived from the routes in `routes.rs`: the signature of a handler and the `About` beside it describe its
+//! operation (`operation.rs`), its structs describe the bodies (`schema.rs`), and [`Code`] describes the error responses. Tests
+//! compare the operations with every response in the tests of [`crate`], and generate docs/http-api.md from them. The schemas
+//! describe valid requests. A rule that JSON Schema cannot express, such as whether a password is common, appears as an error
+//! code only.
+//!
+//! utoipa describes an operation in an attribute of its handler: bodies, parameters and each status again, beside the types
+//! that already say it. Schemas there are constants, so that the minimum length of a password and the codes of a status would be
+//! set afterwards, and request structs, which are read field by field to report all errors, would need its derive as well.
 
-mod operations;
+mod document;
+pub(crate) mod operation;
+#[cfg(test)]
+mod reference;
+pub(crate) mod schema;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
 use bytes::Bytes;
 use movie_bag_core::domain::password::PasswordPolicy;
-use serde_json::{Map, Value, json};
 
-use super::error::Code;
-use super::movies::{self, MAX_PAGE_SIZE};
+use super::error::{Code, PARSER_LIMITS};
+use super::movies::{CachableJson, json_response};
+use super::routes::api_operations;
 use super::state::HttpState;
+use document::{
+    ComponentsObject, Document, Header, Info, License, Link, OperationObject, ParameterObject,
+    ReferenceOr, RequestBody, Response, SecurityScheme, Server,
+};
+use operation::{About, Operation};
+use schema::{AdditionalProperties, Components, Described, OrderedMap, Schema};
 
-use operations::{COMMON_CODES, OPERATIONS, Operation};
+/// The document as the body of a response.
+pub(crate) struct DocumentBody;
+
+impl Described for DocumentBody {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        components.add("Document", |_| Schema {
+            kind: Some("object"),
+            ..Schema::default()
+        })
+    }
+}
+
+pub(crate) const DESCRIBE: About =
+    About::new("describe", "Get this document", "This document", &[]);
 
 /// `GET /openapi.json`.
-pub(crate) async fn describe(State(http): State<HttpState>) -> Response {
-    movies::json_response(Body::from(http.openapi.clone()))
+pub(crate) async fn describe(State(http): State<HttpState>) -> CachableJson<DocumentBody> {
+    json_response(http.openapi.clone().into())
 }
 
 /// Returns the serialized document.
 pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
-    let mut paths = Map::new();
-    for operation in OPERATIONS {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method] = operation_object(operation);
-    }
-    let document = json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "movie-bag",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Accounts, login and password reset, and the movies of the tutorial.\n\nErrors are JSON with a `message` for people and a `code` for programs. Unknown paths return 404 `not_found`, other methods 405 `method_not_allowed` with `Allow`. Paths with GET also accept HEAD. `X-Request-Id` identifies the request in the server's log.",
-            "license": {"name": "MIT", "identifier": "MIT"},
+    let mut components = Components::new(policy);
+    let mut document = Document {
+        openapi: "3.1.0",
+        info: Info {
+            title: "movie-bag",
+            version: env!("CARGO_PKG_VERSION"),
+            description: "Accounts, login and password reset, and the movies of the tutorial.\n\nErrors are JSON with a `message` for people and a `code` for programs. Unknown paths return 404 `not_found`, other methods 405 `method_not_allowed` with `Allow`. Paths with GET also accept HEAD. `X-Request-Id` identifies the request in the server's log.",
+            license: License {
+                name: "MIT",
+                identifier: "MIT",
+            },
         },
         // Relative to the URL of the document, so that it is correct for any host name of the server.
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {
-            "schemas": schemas(policy),
-            "responses": responses(),
-            "headers": {
-                "Allow": {
-                    "description": "Methods that the path supports",
-                    "required": true,
-                    "schema": {"type": "string"},
+        servers: [Server { url: "/" }],
+        paths: OrderedMap::default(),
+        components: ComponentsObject {
+            schemas: OrderedMap::default(),
+            responses: OrderedMap::default(),
+            security_schemes: OrderedMap(vec![(
+                "bearer",
+                SecurityScheme {
+                    kind: "http",
+                    scheme: "bearer",
+                    bearer_format: "JWT",
+                    description: "Access token from `logIn`",
                 },
-                "Link": {
-                    "description": "`<…>; rel=\"next\"`, the next page; missing on the last page",
-                    "schema": {"type": "string"},
-                },
-                "RetryAfter": {
-                    "description": "Number of seconds to wait before the next try",
-                    "required": true,
-                    "schema": {"type": "integer", "minimum": 1},
-                },
-            },
-            "securitySchemes": {
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "Access token from `logIn`",
-                },
-            },
+            )]),
         },
-    });
-    document.to_string().into()
+    };
+    for operation in api_operations() {
+        let object = operation_object(&operation, &mut components);
+        *document.paths.entry(operation.path).entry(operation.method) = object;
+    }
+    document.components.responses = shared_responses(&mut components);
+    document.components.schemas = components.schemas;
+    // Serialization of structs with text keys into memory does not fail.
+    serde_json::to_vec(&document).unwrap_or_default().into()
 }
 
-fn operation_object(operation: &Operation) -> Value {
-    let mut responses = Map::new();
-    responses.insert("200".to_owned(), success(operation));
-    let mut codes = [COMMON_CODES, operation.error_codes].concat();
-    codes.sort_by_key(|code| code.status());
-    for codes in codes.chunk_by(|a, b| a.status() == b.status()) {
-        let response = match codes {
-            [code] => json!({"$ref": format!("#/components/responses/{}", code.as_str())}),
-            several => error_response(several[0].status().as_u16(), several),
-        };
-        responses.insert(codes[0].status().as_u16().to_string(), response);
-    }
-    for (status, name) in [("414", "uri_too_long"), ("431", "headers_too_large")] {
-        let response = json!({"$ref": format!("#/components/responses/{name}")});
-        responses.insert(status.to_owned(), response);
-    }
-    let mut object = json!({
-        "operationId": operation.id,
-        "summary": operation.summary,
-        "responses": responses,
+fn operation_object(operation: &Operation, components: &mut Components<'_>) -> OperationObject {
+    let types = operation.types(components);
+    let about = operation.about;
+    let mut object = OperationObject {
+        operation_id: about.id,
+        summary: about.summary,
+        ..OperationObject::default()
+    };
+    *object.responses.entry("200".to_owned()) = ReferenceOr::Item(Response {
+        description: about.success.to_owned(),
+        headers: OrderedMap(
+            about
+                .headers
+                .iter()
+                .map(|(name, description)| (*name, header(description, false, Schema::string())))
+                .collect(),
+        ),
+        content: types.success.into(),
+        links: OrderedMap(
+            about
+                .links
+                .iter()
+                .map(|(name, id)| (*name, link_with_id(id)))
+                .collect(),
+        ),
     });
-    let parameters = parameters(operation);
-    if !parameters.is_empty() {
-        object["parameters"] = parameters.into();
+    for codes in types.codes.chunk_by(|a, b| a.status() == b.status()) {
+        let status = codes[0].status().as_u16();
+        *object.responses.entry(status.to_string()) = match codes {
+            [code] => response_reference(code.as_str()),
+            several => ReferenceOr::Item(error_response(status, several, components)),
+        };
     }
-    if let Some(schema) = operation.body {
-        object["requestBody"] = json!({"required": true, "content": content(&schema_ref(schema))});
+    for (status, name, _) in PARSER_LIMITS {
+        *object.responses.entry(status.to_string()) = response_reference(name);
     }
-    if operation.needs_access_token {
-        object["security"] = json!([{"bearer": []}]);
+    object.parameters = types
+        .parameters
+        .into_iter()
+        .map(|mut parameter| ParameterObject {
+            name: parameter.name,
+            place: parameter.place,
+            required: parameter.is_required,
+            description: parameter.schema.description.take(),
+            schema: parameter.schema,
+        })
+        .collect();
+    object.request_body = types.body.map(|schema| RequestBody {
+        required: true,
+        content: schema.into(),
+    });
+    if types.needs_access_token {
+        object.security = vec![OrderedMap(vec![("bearer", [])])];
     }
     object
 }
 
-fn parameters(operation: &Operation) -> Vec<Value> {
-    let id = json!({"type": "string", "pattern": "^[0-9A-Fa-f]{24}$"});
-    if operation.path.ends_with("{id}") {
-        return vec![json!({
-            "name": "id",
-            "in": "path",
-            "required": true,
-            "description": "Id of a movie",
-            "schema": id,
-        })];
+fn link_with_id(operation_id: &'static str) -> Link {
+    Link {
+        operation_id,
+        parameters: OrderedMap(vec![("id", "$response.body#/id")]),
     }
-    if operation.id != "listMovies" {
-        return Vec::new();
-    }
-    vec![
-        json!({
-            "name": "limit",
-            "in": "query",
-            "description": "Maximum number of movies; without it, all movies are returned",
-            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
-        }),
-        json!({
-            "name": "after",
-            "in": "query",
-            "description": "Return movies with ids after this one, which may have been deleted",
-            "schema": id,
-        }),
-    ]
 }
 
-fn success(operation: &Operation) -> Value {
-    let (schema, description) = operation.success;
-    let mut response = json!({"description": description, "content": content(&schema_ref(schema))});
-    match operation.id {
-        "listMovies" => {
-            response["headers"] = json!({"Link": {"$ref": "#/components/headers/Link"}});
-        }
-        "addMovie" => {
-            let with_id =
-                |id| json!({"operationId": id, "parameters": {"id": "$response.body#/id"}});
-            response["links"] = json!({
-                "show": with_id("showMovie"),
-                "change": with_id("changeMovie"),
-                "delete": with_id("deleteMovie"),
-            });
-        }
-        _ => {}
+fn response_reference(name: &str) -> ReferenceOr<Response> {
+    ReferenceOr::Reference {
+        reference: format!("#/components/responses/{name}"),
     }
-    response
 }
 
-/// Returns the error responses with exactly one code, and the two that have a status of their own.
-fn responses() -> Map<String, Value> {
-    let mut responses: Map<_, _> = Code::ALL
-        .iter()
-        .map(|code| {
-            let response = error_response(code.status().as_u16(), &[*code]);
-            (code.as_str().to_owned(), response)
-        })
-        .collect();
-    for (status, name) in [(414, "uri_too_long"), (431, "headers_too_large")] {
-        let response = error_response(status, &[Code::PayloadTooLarge]);
-        responses.insert(name.to_owned(), response);
+/// Returns the error responses with exactly one code, and those of the HTTP parser, which have a status of their own.
+fn shared_responses(components: &mut Components<'_>) -> OrderedMap<&'static str, Response> {
+    let mut responses = OrderedMap::default();
+    for code in Code::ALL {
+        *responses.entry(code.as_str()) =
+            error_response(code.status().as_u16(), &[*code], components);
+    }
+    for (status, name, meaning) in PARSER_LIMITS {
+        *responses.entry(name) = Response {
+            description: describe_code(Code::PayloadTooLarge, meaning),
+            ..error_response(status, &[Code::PayloadTooLarge], components)
+        };
     }
     responses
 }
 
+fn describe_code(code: Code, meaning: &str) -> String {
+    format!("`{}`: {meaning}", code.as_str())
+}
+
 /// Returns the response object for these codes, which all have this status.
-fn error_response(status: u16, codes: &[Code]) -> Value {
+fn error_response(status: u16, codes: &[Code], components: &mut Components<'_>) -> Response {
     let has = |code| codes.contains(&code);
-    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let descriptions: Vec<_> = codes
+        .iter()
+        .map(|code| describe_code(*code, code.meaning()))
+        .collect();
     let others: Vec<&str> = codes
         .iter()
         .filter(|code| **code != Code::SchemaValidation)
         .map(|code| code.as_str())
         .collect();
-    let error = json!({
-        "type": "object",
-        "properties": {
-            "message": {"type": "string", "minLength": 1, "description": "For people"},
-            "status": {"type": "integer", "const": status},
-            "code": {"type": "string", "enum": others, "description": "For programs"},
-        },
-        "required": ["message", "status", "code"],
-        "additionalProperties": false,
-    });
     let schema = match (has(Code::SchemaValidation), others.is_empty()) {
-        (true, true) => schema_ref("WrongFields"),
-        (true, false) => json!({"oneOf": [schema_ref("WrongFields"), error]}),
-        (false, _) => error,
+        (true, true) => wrong_fields(components),
+        (true, false) => Schema {
+            one_of: vec![
+                wrong_fields(components),
+                error_body(status, code_schema(others), None),
+            ],
+            ..Schema::default()
+        },
+        (false, _) => error_body(status, code_schema(others), None),
     };
-    let mut response = json!({
-        "description": format!("`{}`", names.join("`, `")),
-        "content": content(&schema),
-    });
+    Response {
+        description: descriptions.join("\n\n"),
+        headers: OrderedMap(error_header(status, codes).into_iter().collect()),
+        content: schema.into(),
+        ..Response::default()
+    }
+}
+
+fn code_schema(values: Vec<&'static str>) -> Schema {
+    Schema {
+        values,
+        ..Schema::string()
+    }
+}
+
+/// Returns the schema of [`super::error::ErrorBody`].
+fn error_body(status: u16, code: Schema, fields: Option<Schema>) -> Schema {
+    let status = Schema {
+        kind: Some("integer"),
+        constant: Some(status.into()),
+        ..Schema::default()
+    };
+    let required = [
+        (
+            "message",
+            Schema::non_empty().with_documentation("For people"),
+        ),
+        ("status", status),
+        ("code", code.with_documentation("For programs")),
+    ];
+    let fields = fields.map(|fields| ("fields", fields));
+    Schema::object(
+        required
+            .into_iter()
+            .chain(fields)
+            .map(|(name, schema)| (name, true, schema)),
+    )
+}
+
+fn wrong_fields(components: &mut Components<'_>) -> Schema {
+    components.add("WrongFields", |_| {
+        let code = Code::SchemaValidation;
+        let constant = Schema {
+            constant: Some(code.as_str().into()),
+            ..Schema::string()
+        };
+        let fields = Schema {
+            kind: Some("object"),
+            min_properties: Some(1),
+            additional_properties: Some(AdditionalProperties::Each(Box::new(Schema::string()))),
+            ..Schema::default()
+        };
+        let fields = fields.with_documentation(
+            "Each invalid field (or `body`, such as `Invalid JSON: …`, or `request`) with the reason",
+        );
+        error_body(code.status().as_u16(), constant, Some(fields))
+    })
+}
+
+/// Returns the header of error responses with this status, if there is one.
+fn error_header(status: u16, codes: &[Code]) -> Option<(&'static str, Header)> {
     match status {
         401 => {
-            let mut challenges = vec!["Bearer"];
-            if has(Code::InvalidAccessToken) {
-                challenges.push("Bearer error=\"invalid_token\"");
-            }
-            if codes == [Code::InvalidAccessToken] {
-                challenges.remove(0);
-            }
-            response["headers"] = json!({
-                "WWW-Authenticate": {
-                    "required": true,
-                    "schema": {"type": "string", "enum": challenges},
-                },
-            });
+            let mut values: Vec<_> = codes.iter().filter_map(|code| code.challenge()).collect();
+            values.dedup();
+            let header = Header {
+                required: true,
+                schema: code_schema(values),
+                description: None,
+            };
+            Some(("WWW-Authenticate", header))
         }
-        405 => response["headers"] = json!({"Allow": {"$ref": "#/components/headers/Allow"}}),
+        405 => Some((
+            "Allow",
+            header("Methods that the path supports", true, Schema::string()),
+        )),
         429 | 503 => {
-            response["headers"] =
-                json!({"Retry-After": {"$ref": "#/components/headers/RetryAfter"}});
+            let seconds = Schema {
+                kind: Some("integer"),
+                minimum: Some(1),
+                ..Schema::default()
+            };
+            let description = "Number of seconds to wait before the next try";
+            Some(("Retry-After", header(description, true, seconds)))
         }
-        _ => {}
+        _ => None,
     }
-    response
 }
 
-fn content(schema: &Value) -> Value {
-    json!({"application/json": {"schema": schema}})
+fn header(description: &'static str, required: bool, schema: Schema) -> Header {
+    Header {
+        description: Some(description),
+        required,
+        schema,
+    }
 }
 
-fn schema_ref(schema: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{schema}")})
-}
-
-/// Returns the schema of an object that requires all of these fields and allows no others.
-fn object(properties: Value) -> Value {
-    let names: Vec<String> = properties
-        .as_object()
-        .map(|properties| properties.keys().cloned().collect())
-        .unwrap_or_default();
-    json!({
-        "type": "object",
-        "properties": properties,
-        "required": names,
-        "additionalProperties": false,
-    })
-}
-
-fn schemas(policy: &PasswordPolicy) -> Value {
-    let new_password = json!({
-        "type": "string",
-        "minLength": policy.min_length,
-        // JSON Schema cannot express the rest of the rule, which counts bytes after a normalization.
-        "pattern": "^[^\\u0000]*$",
-        "description": "At most 72 bytes in UTF-8; not a common password, the email address or the name of this service",
-        "examples": ["correct horse battery"],
-    });
-    // An @ of any width with text on both sides. Names and domains may use any script.
-    let address = json!({
-        "type": "string",
-        "format": "idn-email",
-        "minLength": 3,
-        "pattern": "^[^@\\uFF20\\uFE6B]+[@\\uFF20\\uFE6B][^@\\uFF20\\uFE6B]+$",
-        "description": "One email address; surrounding spaces are removed and capital letters are lowered",
-        "examples": ["ann@example.com"],
-    });
-    // White space as defined by Unicode, written out because \S differs between regex dialects.
-    let text = json!({
-        "type": "string",
-        "minLength": 1,
-        "pattern": "[^\\u0009-\\u000D\\u0020\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]",
-        "description": "At least one visible character",
-    });
-    let with_examples = |schema: &Value, examples: Value| {
-        let mut schema = schema.clone();
-        schema["examples"] = examples;
-        schema
-    };
-    let texts = json!({"type": "array", "items": text, "minItems": 1});
-    let movie = json!({
-        "name": with_examples(&text, json!(["Metropolis"])),
-        "casts": with_examples(&texts, json!([["Brigitte Helm"]])),
-        "genres": with_examples(&texts, json!([["drama"]])),
-    });
-    let mut changes = object(movie.clone());
-    changes["required"] = json!([]);
-    changes["minProperties"] = json!(1);
-    let id = json!({"type": "string", "pattern": "^[0-9a-f]{24}$"});
-    let token = "[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{43}";
-    json!({
-        "SignUp": object(json!({"email": address, "password": new_password})),
-        "LogIn": object(json!({
-            "email": {
-                "type": "string",
-                "description": "Text that is not an email address is treated as an unknown address",
-                "examples": ["ann@example.com"],
-            },
-            "password": {"type": "string", "examples": ["correct horse battery"]},
-        })),
-        "Forgot": object(json!({"email": address})),
-        "Reset": object(json!({
-            "reset_token": {
-                "type": "string",
-                "pattern": format!("^{token}$"),
-                "maxLength": movie_bag_core::domain::token::LONGEST,
-                "description": "Last part of the reset link in the mail",
-            },
-            "password": new_password,
-        })),
-        "NewMovie": object(movie),
-        "MovieChanges": changes,
-        "Made": object(json!({"id": id})),
-        "AccessToken": object(json!({"token": {"type": "string", "pattern": format!("^{token}$")}})),
-        "Done": object(json!({"message": {"type": "string", "minLength": 1}})),
-        "Empty": {"type": "string", "const": ""},
-        "Health": object(json!({"status": {"type": "string", "const": "ok"}})),
-        "Document": {"type": "object"},
-        "Movies": {"type": "array", "items": schema_ref("Movie")},
-        "Movie": object(json!({
-            "_id": schema_ref("ObjectId"),
-            "name": {"type": "string"},
-            "casts": {"type": "array", "items": {"type": "string"}},
-            "genres": {"type": "array", "items": {"type": "string"}},
-            "added_by": schema_ref("ObjectId"),
-        })),
-        "ObjectId": object(json!({"$oid": id})),
-        "WrongFields": object(json!({
-            "message": {"type": "string", "minLength": 1, "description": "For people"},
-            "status": {"type": "integer", "const": Code::SchemaValidation.status().as_u16()},
-            "code": {"type": "string", "const": Code::SchemaValidation.as_str(), "description": "For programs"},
-            "fields": {
-                "type": "object",
-                "minProperties": 1,
-                "additionalProperties": {"type": "string"},
-                "description": "Each invalid field (or `body`, such as `Invalid JSON: …`, or `request`) with the reason",
-            },
-        })),
-    })
-}
-
-/// Returns the described paths with their methods.
 #[cfg(test)]
 pub(super) fn methods() -> std::collections::BTreeMap<&'static str, Vec<&'static str>> {
     let mut paths = std::collections::BTreeMap::<_, Vec<_>>::new();
-    for operation in OPERATIONS {
+    for operation in api_operations() {
         paths
             .entry(operation.path)
             .or_default()
@@ -373,12 +330,13 @@ pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
     };
     let is_head = method == "HEAD";
     let method = if is_head { "GET" } else { method };
-    let operation = OPERATIONS
+    let operations = api_operations();
+    let operation = operations
         .iter()
         .filter(matches_path)
         .find(|operation| operation.method.eq_ignore_ascii_case(method));
     let codes = match operation {
-        Some(operation) => [COMMON_CODES, operation.error_codes].concat(),
+        Some(operation) => operation.error_codes(),
         None => vec![
             Code::NotFound,
             Code::MethodNotAllowed,
@@ -395,7 +353,7 @@ pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
     };
     assert!(
         is_described,
-        "openapi.rs has no {status} {code:?} for {method} {path}"
+        "the OpenAPI document has no {status} {code:?} for {method} {path}"
     );
 }
 
@@ -403,7 +361,8 @@ pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::routes::api_routes;
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn parsed() -> Value {
@@ -411,24 +370,17 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_api_routes_are_described() {
-        let routed: BTreeSet<&str> = api_routes().iter().map(|(path, _)| *path).collect();
-        let described: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.path).collect();
-        assert_eq!(routed, described);
-    }
-
-    #[test]
     fn each_code_belongs_to_an_operation() {
-        let used: Vec<Code> = OPERATIONS
+        let used: Vec<Code> = api_operations()
             .iter()
-            .flat_map(|operation| [COMMON_CODES, operation.error_codes].concat())
+            .flat_map(Operation::error_codes)
             // Responses to requests for which no operation exists.
             .chain([Code::NotFound, Code::MethodNotAllowed])
             .collect();
         for code in Code::ALL {
             assert!(
                 used.contains(code),
-                "no operation returns {code:?}: add it to OPERATIONS"
+                "no operation returns {code:?}: add it to its About"
             );
         }
     }
@@ -457,8 +409,18 @@ mod tests {
             let pointer = target.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{target}");
         }
-        let ids: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.id).collect();
-        assert_eq!(ids.len(), OPERATIONS.len());
+        let operations = api_operations();
+        let ids: BTreeSet<&str> = operations
+            .iter()
+            .map(|operation| operation.about.id)
+            .collect();
+        assert_eq!(ids.len(), operations.len());
+        let linked = operations
+            .iter()
+            .flat_map(|operation| operation.about.links);
+        for (name, id) in linked {
+            assert!(ids.contains(id), "{name}");
+        }
     }
 
     #[test]

@@ -16,9 +16,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use movie_bag_core::app::{AppError, DeliveryMode};
+use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
 
-use super::body::FormBody;
+use super::body::{FormBody, request};
 use super::client_address::Client;
 use super::error::{ApiError, Code, Refusal, sentence};
 use super::page_templates::{Pages, View};
@@ -192,6 +193,12 @@ pub(crate) async fn forgot_form(State(http): State<HttpState>) -> Result<Respons
         .page(StatusCode::OK, "forgot.html", &View::default())
 }
 
+request! {
+    pub(crate) struct ForgotForm {
+        email: String,
+    }
+}
+
 /// `POST /forgot`.
 ///
 /// # Errors
@@ -200,10 +207,8 @@ pub(crate) async fn forgot_submitted(
     State(http): State<HttpState>,
     client: Client,
     headers: HeaderMap,
-    FormBody(mut fields): FormBody,
+    FormBody(ForgotForm { email }): FormBody<ForgotForm>,
 ) -> Result<Response, ApiError> {
-    let email = fields.string("email");
-    fields.finish()?;
     let inbox = http.pages.inbox_url(&headers);
     let mut view = View {
         email: &email,
@@ -255,6 +260,13 @@ pub(crate) async fn reset_form(
     http.pages.page(StatusCode::OK, "reset.html", &view)
 }
 
+request! {
+    pub(crate) struct ResetForm {
+        password: PasswordInput,
+        password_again: PasswordInput,
+    }
+}
+
 /// `POST /reset/TOKEN`.
 ///
 /// # Errors
@@ -265,14 +277,13 @@ pub(crate) async fn reset_submitted(
     uri: Uri,
     token: PathToken,
     headers: HeaderMap,
-    FormBody(mut fields): FormBody,
+    FormBody(form): FormBody<ResetForm>,
 ) -> Result<Response, ApiError> {
     let token = read_token(token);
-    let (password, again) = (
-        fields.password("password"),
-        fields.password("password_again"),
-    );
-    fields.finish()?;
+    let ResetForm {
+        password,
+        password_again,
+    } = form;
     let root = path_to_root(&uri);
     let inbox = http.pages.inbox_url(&headers);
     let mut view = View {
@@ -280,7 +291,7 @@ pub(crate) async fn reset_submitted(
         inbox: &inbox,
         ..View::default()
     };
-    let error = if password.is_same_as(&again) {
+    let error = if password.is_same_as(&password_again) {
         let completed = http
             .app
             .complete_reset(&token, &password, &client.origin(), DeliveryMode::Queue)

@@ -4,66 +4,79 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{self, MethodRouter};
 use movie_bag_core::app::App;
 
 use super::error::ApiError;
 use super::metrics::PrometheusMetrics;
+use super::openapi::operation::{Operation, delete, get, post, put};
 use super::options::HttpOptions;
 use super::page_templates::Pages;
 use super::state::HttpState;
 use super::{access_log, auth, body, cors, health, movies, openapi, pages, panics_and_timeouts};
 
-/// Routes of the JSON API. `openapi/operations.rs` describes them.
-pub(super) fn api_routes() -> [(&'static str, MethodRouter<HttpState>); 9] {
+/// Operations of the JSON API.
+pub(super) fn api_operations() -> [Operation; 12] {
     [
-        ("/api/auth/signup", post(auth::sign_up)),
-        ("/api/auth/login", post(auth::log_in)),
-        ("/api/auth/forgot", post(auth::forgot)),
-        ("/api/auth/reset", post(auth::reset)),
-        ("/api/movies", get(movies::list).post(movies::add)),
-        (
-            "/api/movies/{id}",
-            get(movies::show).put(movies::change).delete(movies::delete),
-        ),
-        ("/healthz", get(health::alive)),
-        ("/readyz", get(health::ready)),
-        ("/openapi.json", get(openapi::describe)),
+        post("/api/auth/signup", auth::sign_up, &auth::SIGN_UP),
+        post("/api/auth/login", auth::log_in, &auth::LOG_IN),
+        post("/api/auth/forgot", auth::forgot, &auth::FORGOT),
+        post("/api/auth/reset", auth::reset, &auth::RESET),
+        get("/api/movies", movies::list, &movies::LIST),
+        post("/api/movies", movies::add, &movies::ADD),
+        get("/api/movies/{id}", movies::show, &movies::SHOW),
+        put("/api/movies/{id}", movies::change, &movies::CHANGE),
+        delete("/api/movies/{id}", movies::delete, &movies::DELETE),
+        get("/healthz", health::alive, &health::ALIVE),
+        get("/readyz", health::ready, &health::READY),
+        get("/openapi.json", openapi::describe, &openapi::DESCRIBE),
     ]
+}
+
+/// Routes of the JSON API, one for each operation. The router merges those with the same path.
+fn api_routes() -> impl Iterator<Item = (&'static str, MethodRouter<HttpState>)> {
+    api_operations()
+        .into_iter()
+        .map(|operation| (operation.path, operation.route))
 }
 
 /// Routes that belong to the pages and return no page.
 fn asset_routes() -> [(&'static str, MethodRouter<HttpState>); 2] {
     [
-        ("/assets/{name}", get(pages::asset)),
-        ("/.well-known/change-password", get(pages::change_password)),
+        ("/assets/{name}", routing::get(pages::asset)),
+        (
+            "/.well-known/change-password",
+            routing::get(pages::change_password),
+        ),
     ]
 }
 
 /// Routes that return pages.
 fn page_routes() -> [(&'static str, MethodRouter<HttpState>); 5] {
     [
-        ("/", get(pages::home)),
+        ("/", routing::get(pages::home)),
         (
             pages::FORGOT,
-            get(pages::forgot_form).post(pages::forgot_submitted),
+            routing::get(pages::forgot_form).post(pages::forgot_submitted),
         ),
-        ("/reset", get(pages::cut_off_link)),
-        ("/reset/", get(pages::cut_off_link)),
+        ("/reset", routing::get(pages::cut_off_link)),
+        ("/reset/", routing::get(pages::cut_off_link)),
         (
             "/reset/{token}",
-            get(pages::reset_form).post(pages::reset_submitted),
+            routing::get(pages::reset_form).post(pages::reset_submitted),
         ),
     ]
 }
 
 /// Returns the paths of all routes, which are the labels of the request counters.
 pub fn paths() -> Vec<&'static str> {
-    let all = api_routes()
-        .into_iter()
+    let mut paths: Vec<_> = api_routes()
         .chain(asset_routes())
-        .chain(page_routes());
-    all.map(|(path, _)| path).collect()
+        .chain(page_routes())
+        .map(|(path, _)| path)
+        .collect();
+    paths.dedup();
+    paths
 }
 
 fn build_router(
@@ -85,7 +98,7 @@ pub fn router(
 ) -> Router {
     let openapi = openapi::document(app.password_policy());
     let http = HttpState::new(app, metrics, pages, options, openapi);
-    let api_router = build_router(api_routes().into_iter().chain(asset_routes()))
+    let api_router = build_router(api_routes().chain(asset_routes()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(pages::not_found);
     let page_router = build_router(page_routes())
