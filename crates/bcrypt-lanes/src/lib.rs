@@ -29,6 +29,8 @@ mod pi;
 mod tests;
 
 use std::array::{from_fn, from_mut};
+use std::hint::black_box;
+use std::mem::swap;
 
 use zeroize::Zeroize;
 
@@ -94,9 +96,11 @@ impl Lane {
     }
 
     /// Round function of Blowfish.
-    #[inline(always)]
+    ///
+    /// Little-endian bytes: from big-endian ones the compiler makes a byte swap, which each lookup would wait for.
+    #[inline]
     fn mix(&self, half: u32) -> u32 {
-        let [a, b, c, d] = half.to_be_bytes();
+        let [d, c, b, a] = half.to_le_bytes();
         let [first, second, third, fourth] = &self.boxes;
         (first[usize::from(a)].wrapping_add(second[usize::from(b)]) ^ third[usize::from(c)])
             .wrapping_add(fourth[usize::from(d)])
@@ -279,24 +283,52 @@ fn expand<const N: usize>(
 /// The 16 rounds of Blowfish for all lanes: each round is done for every lane before the next round, so that no lane waits for
 /// its own lookups.
 ///
-/// Indices instead of iterators, and the halves exchanged one by one: otherwise the compiler gathers the halves of all lanes in
-/// vector registers, and each lookup has to extract its own again.
+/// A subkey is mixed into its half one round before that half is needed, while the lookups of that round are under way. A lane
+/// alone takes as long as its chain of dependent operations: two to extract a byte, the lookup, and four to combine the results.
+/// The subkeys must stay outside of that chain, but an optimization pass that rearranges XORs (LLVM's `reassociateForUses`) moves
+/// them to its end where it sees two rounds at once. So the rounds of a lane alone are a loop whose end the compiler does not
+/// know, which it does not unroll. With more lanes the loop is too long to be unrolled, and a known end saves the bounds checks.
 #[inline(always)]
 fn encrypt<const N: usize>(lanes: &[Lane; N], left: &mut [u32; N], right: &mut [u32; N]) {
-    for n in 0..N {
+    for_each_lane::<N>(|n| {
         left[n] ^= lanes[n].subkeys[0];
+        right[n] ^= lanes[n].subkeys[1];
+    });
+    let end = if N == 1 { black_box(18) } else { 18 };
+    for round in 2..end {
+        for_each_lane::<N>(|n| {
+            let next = right[n] ^ lanes[n].mix(left[n]);
+            right[n] = left[n] ^ lanes[n].subkeys[round];
+            left[n] = next;
+        });
     }
-    for round in (1..17).step_by(2) {
-        for n in 0..N {
-            right[n] ^= lanes[n].mix(left[n]) ^ lanes[n].subkeys[round];
-        }
-        for n in 0..N {
-            left[n] ^= lanes[n].mix(right[n]) ^ lanes[n].subkeys[round + 1];
-        }
+    // Blowfish does not exchange the halves after the last round.
+    swap(left, right);
+}
+
+/// Calls `step` with the index of each lane.
+///
+/// Not a loop: the compiler would gather the halves of all lanes in vector registers, and each lookup would have to extract its
+/// own again.
+#[inline(always)]
+fn for_each_lane<const N: usize>(mut step: impl FnMut(usize)) {
+    const { assert!(N <= LANES && LANES == 6, "one line for each lane") };
+    if N > 0 {
+        step(0);
     }
-    for n in 0..N {
-        let last = right[n] ^ lanes[n].subkeys[17];
-        right[n] = left[n];
-        left[n] = last;
+    if N > 1 {
+        step(1);
+    }
+    if N > 2 {
+        step(2);
+    }
+    if N > 3 {
+        step(3);
+    }
+    if N > 4 {
+        step(4);
+    }
+    if N > 5 {
+        step(5);
     }
 }
