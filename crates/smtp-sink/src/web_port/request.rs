@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
@@ -59,6 +61,19 @@ pub(super) fn time_zone(uri: &Uri) -> TimeZone {
     parameter(uri, "tz")
         .and_then(|name| TimeZone::get(&name).ok())
         .unwrap_or_else(TimeZone::system)
+}
+
+/// Extractor for the message that the path names, as [`find_message`] finds it.
+pub(super) struct FoundMessage(pub(super) Arc<ReceivedMessage>);
+
+impl FromRequestParts<WebState> for FoundMessage {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Response> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = id.map_err(IntoResponse::into_response)?;
+        find_message(state, &id, &parts.uri).await.map(Self)
+    }
 }
 
 /// Returns the message with this id. The id `latest` stands for the newest message or, with `?query=`, the newest match.

@@ -3,27 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
 use crate::compat::{self, CLIENTS, Client, Feature, Report, Support};
 use crate::web_port::bounded_response::{json, respond_with_json};
-use crate::web_port::request::find_message;
+use crate::web_port::request::FoundMessage;
 use crate::web_port::state::WebState;
 use crate::{extract, view};
 
 /// `GET …/html-check`.
 pub(crate) async fn html(
     State(state): State<WebState>,
-    Path(id): Path<String>,
-    uri: Uri,
+    FoundMessage(message): FoundMessage,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         let html = view::content(&message).html;
@@ -211,13 +205,8 @@ struct Link {
 /// `GET …/link-check`: returns all links without their status, because fetching a link that can be used once would use it up.
 pub(crate) async fn links(
     State(state): State<WebState>,
-    Path(id): Path<String>,
-    uri: Uri,
+    FoundMessage(message): FoundMessage,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         let links = extract::from_content(&view::content(&message)).links;

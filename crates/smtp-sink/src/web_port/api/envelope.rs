@@ -2,26 +2,20 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
 use crate::received::ReceivedMessage;
 use crate::web_port::bounded_response::{json, respond_with_json};
-use crate::web_port::request::find_message;
+use crate::web_port::request::FoundMessage;
 use crate::web_port::state::WebState;
 
 /// `GET /api/movie-bag/message/{id}/envelope`.
 pub(crate) async fn show(
     State(state): State<WebState>,
-    Path(id): Path<String>,
-    uri: Uri,
+    FoundMessage(message): FoundMessage,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || Ok(json(&EnvelopeJson::new(&message)))).await
 }

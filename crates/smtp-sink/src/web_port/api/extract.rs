@@ -1,7 +1,6 @@
 //! `/api/movie-bag/message/{id}/extract`: links, tokens and codes of a message.
 
-use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
@@ -9,7 +8,7 @@ use super::mailpit_json::Message;
 use crate::extract;
 use crate::view::{self, Content};
 use crate::web_port::bounded_response::{json, respond_with_json};
-use crate::web_port::request::find_message;
+use crate::web_port::request::FoundMessage;
 use crate::web_port::state::WebState;
 
 /// Links, tokens and codes of a message; in the response to a wait, also the message itself.
@@ -37,13 +36,8 @@ impl<'m> Extraction<'m> {
 /// `GET /api/movie-bag/message/{id}/extract`.
 pub(crate) async fn show(
     State(state): State<WebState>,
-    Path(id): Path<String>,
-    uri: Uri,
+    FoundMessage(message): FoundMessage,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         Ok(json(&Extraction::new(None, &view::content(&message))))

@@ -1,13 +1,13 @@
 //! `/api/v1/message/{id}`: a message, its headers, its source, and the refused release.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use super::mailpit_json::Message;
 use crate::view;
 use crate::web_port::bounded_response::{json, respond_with_json};
-use crate::web_port::request::{find_message, is_set};
+use crate::web_port::request::{FoundMessage, is_set};
 use crate::web_port::responses::bad_request;
 use crate::web_port::state::WebState;
 
@@ -17,13 +17,8 @@ const RAW_MEMORY: usize = 128 * 1024;
 /// `GET /api/v1/message/{id}`: returns the message and marks it as read.
 pub(crate) async fn show(
     State(state): State<WebState>,
-    Path(id): Path<String>,
-    uri: Uri,
+    FoundMessage(message): FoundMessage,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || {
         state.inbox.mark_read(&message);
@@ -36,13 +31,8 @@ pub(crate) async fn show(
 /// `GET …/headers`: returns the unfolded headers, and those that are derived from the envelope.
 pub(crate) async fn headers(
     State(state): State<WebState>,
-    Path(id): Path<String>,
-    uri: Uri,
+    FoundMessage(message): FoundMessage,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve_for(&message).await;
     respond_with_json(reservation, move || Ok(json(&view::headers(&message)))).await
 }
@@ -50,13 +40,9 @@ pub(crate) async fn headers(
 /// `GET …/raw`: returns the source, byte for byte.
 pub(crate) async fn raw(
     State(state): State<WebState>,
-    Path(id): Path<String>,
+    FoundMessage(message): FoundMessage,
     uri: Uri,
 ) -> Response {
-    let message = match find_message(&state, &id, &uri).await {
-        Ok(message) => message,
-        Err(refusal) => return refusal,
-    };
     let reservation = state.response_memory.reserve(RAW_MEMORY).await;
     let (id, source) = (message.id.clone(), message.source.clone());
     let size = source.len();
