@@ -260,7 +260,8 @@ pub(crate) struct InboxUrl {
 }
 
 impl InboxUrl {
-    /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
+    /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`. Name and password are taken as they are written,
+    /// while `url` requires their special characters in percent-encoding.
     ///
     /// # Errors
     /// Errors of [`BaseUrl::parse`].
@@ -301,6 +302,10 @@ mod tests {
             (with_login.base.as_str(), name.as_str(), password.expose()),
             ("https://mail.test/box", "ann", "p@s:s")
         );
+        let special = "http://ann:a/b?c#d%41@mail.test";
+        assert!(Url::parse(special).is_err());
+        let (_, password) = InboxUrl::parse(special).unwrap().credentials.unwrap();
+        assert_eq!(password.expose(), "a/b?c#d%41");
         for wrong in [
             "127.0.0.1:8025",
             "http://ann@x",
