@@ -426,6 +426,11 @@ mod tests {
             ),
             (
                 "MOVIE_BAG_DATABASE",
+                "mongodb://a:b@localhost:27017,db.example:27018/movies",
+                "add tls=true to the options of MOVIE_BAG_DATABASE",
+            ),
+            (
+                "MOVIE_BAG_DATABASE",
                 "mongodb+srv://db.example/movies",
                 "set MOVIE_BAG_DATABASE = mongodb://USER:PASSWORD@…",
             ),
