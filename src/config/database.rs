@@ -85,7 +85,8 @@ fn without_slash_before_drive(path: &str) -> &str {
 
 impl std::fmt::Display for DatabaseSettings {
     /// Formats the database without the user, the password and the options of a URI. If its parts cannot be identified, the
-    /// whole URI is replaced, because any part of it may be the password.
+    /// whole URI is replaced, because any part of it may be the password. `url` refuses the URI of several hosts, and that of a
+    /// password with a slash or a question mark, which is the kind that must not be shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
@@ -128,5 +129,29 @@ fn is_plain_place(place: &str) -> bool {
 impl std::fmt::Debug for DatabaseSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    #[test]
+    fn uris_that_are_not_urls_are_shown_without_their_password() {
+        for (uri, shown) in [
+            (
+                "mongodb://ann:secret@a:27017,b:27018/movies?replicaSet=r",
+                "mongodb://a:27017,b:27018/movies",
+            ),
+            ("mongodb://ann:sec/ret@a/movies", "mongodb://a/movies"),
+            ("mongodb://ann:sec?ret@a/movies", "mongodb://…"),
+            ("mongodb://ann:sec/ret", "mongodb://…"),
+        ] {
+            assert!(Url::parse(uri).is_err(), "{uri}");
+            let database = DatabaseSettings::parse(uri).unwrap();
+            assert_eq!(database.to_string(), shown, "{uri}");
+        }
     }
 }

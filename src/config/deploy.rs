@@ -263,6 +263,7 @@ fn database_findings(database: &DatabaseSettings) -> Vec<Finding> {
     let DatabaseSettings::Mongodb(uri) = database else {
         return Vec::new();
     };
+    // `url` refuses a URI with several hosts, each of which is examined here.
     let (place, options) = uri.split_once('?').unwrap_or((uri, ""));
     let options = options.to_ascii_lowercase();
     let is_srv = place.starts_with("mongodb+srv://");
@@ -421,6 +422,11 @@ mod tests {
             (
                 "MOVIE_BAG_DATABASE",
                 "mongodb://a:b@db.example/movies",
+                "add tls=true to the options of MOVIE_BAG_DATABASE",
+            ),
+            (
+                "MOVIE_BAG_DATABASE",
+                "mongodb://a:b@localhost:27017,db.example:27018/movies",
                 "add tls=true to the options of MOVIE_BAG_DATABASE",
             ),
             (

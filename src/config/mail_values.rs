@@ -20,7 +20,8 @@ pub(super) fn mail_server(text: &str) -> Result<String, String> {
     if text.parse::<IpAddr>().is_ok() {
         return Ok(text.to_owned());
     }
-    // The text after "smtp://" is checked first, so that one message names everything that has to change.
+    // The text after "smtp://" is checked first, so that one message names everything that has to change. `url` is not used: it
+    // takes the host of `mail.test:25` for a scheme.
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let rest = rest.trim_end_matches('/');
     if let Some((host, port)) = rest.rsplit_once(':')
@@ -148,6 +149,8 @@ mod tests {
             let error = mail_server(text).unwrap_err();
             assert!(error.ends_with(&format!("write {line}")), "{text}: {error}");
         }
+        let parsed = url::Url::parse("mail.test:25").unwrap();
+        assert_eq!((parsed.scheme(), parsed.host_str()), ("mail.test", None));
         for text in [
             "mail.test:",
             "mail test",

@@ -189,14 +189,16 @@ fn origin(text: &str) -> Result<String, String> {
             "\"{text}\" is not an origin: write scheme, host and port such as https://app.example or http://localhost:5173, without a slash at the end, separated by commas"
         )
     };
-    let url = strict_url(text).ok_or_else(wanted)?;
-    let is_bare = matches!(url.path(), "" | "/") && url.username().is_empty();
-    let has_more = text.ends_with(['/', ':']) || text.contains(['?', '#', '*', '@']);
-    if !is_bare || has_more {
+    // A page inside a mobile application may have a scheme other than http. `url` gives it no origin, and keeps the case of its host.
+    let url = strict_url(&text.to_ascii_lowercase()).ok_or_else(wanted)?;
+    let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+    // The library permits most punctuation in hosts, so a list with semicolons or quotes would become an origin that no browser sends.
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    // The text is examined, since a path such as `/.` is missing from the parsed URL.
+    let has_more = text.matches('/').count() > 2 || text.contains(['?', '#', '@']);
+    if has_more || text.ends_with(':') || !host.chars().all(is_host) {
         return Err(wanted());
     }
-    // A page inside a mobile application may have a scheme other than http, to which `url` gives no origin.
-    let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
     Ok(match url.port() {
         Some(port) => format!("{scheme}://{host}:{port}"),
         None => format!("{scheme}://{host}"),
@@ -258,7 +260,8 @@ pub(crate) struct InboxUrl {
 }
 
 impl InboxUrl {
-    /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`.
+    /// Parses `http://127.0.0.1:8025`, or `http://ann:secret@127.0.0.1:8025`. Name and password are taken as they are written,
+    /// while `url` requires their special characters in percent-encoding.
     ///
     /// # Errors
     /// Errors of [`BaseUrl::parse`].
@@ -299,6 +302,10 @@ mod tests {
             (with_login.base.as_str(), name.as_str(), password.expose()),
             ("https://mail.test/box", "ann", "p@s:s")
         );
+        let special = "http://ann:a/b?c#d%41@mail.test";
+        assert!(Url::parse(special).is_err());
+        let (_, password) = InboxUrl::parse(special).unwrap().credentials.unwrap();
+        assert_eq!(password.expose(), "a/b?c#d%41");
         for wrong in [
             "127.0.0.1:8025",
             "http://ann@x",
@@ -339,6 +346,7 @@ mod tests {
             ("http://[::1]:80", "http://[::1]"),
             ("http://[::1]", "http://[::1]"),
             ("capacitor://localhost", "capacitor://localhost"),
+            ("Capacitor://LocalHost", "capacitor://localhost"),
             ("https://münchen.example", "https://xn--mnchen-3ya.example"),
         ] {
             assert_eq!(origins(text), Ok(vec![origin.to_owned()]), "{text}");
@@ -367,6 +375,13 @@ mod tests {
             "https:\\\\app.example",
             "https:///app.example",
             "https://app.ex\nample",
+            "https://app.example;",
+            "\"https://app.example\"",
+            "https://\"app.example\"",
+            "https://app.example/.",
+            "https://app.example/%2e",
+            "https://@app.example",
+            "capacitor://local!host",
             "://x",
             "https://[::1",
         ] {

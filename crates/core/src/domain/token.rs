@@ -28,7 +28,8 @@ named! {
 pub struct Token(String);
 
 impl Token {
-    /// Extracts the token from text that a person pasted: the token itself, or the whole link from the mail.
+    /// Extracts the token from text that a person pasted: the token itself, or the whole link from the mail, possibly without
+    /// its scheme. Neither a token nor such a link is a URL to a parser of URLs.
     pub fn from_pasted(text: &str) -> Self {
         let text = text.trim_matches(|c: char| c.is_whitespace() || "<>\"'".contains(c));
         // Query and fragment, which mail programs append to a link, may contain another path.
@@ -131,6 +132,7 @@ mod tests {
             "abc.def.ghi",
             " http://localhost:3000/reset/abc.def.ghi\n",
             "<https://x.example/a/reset/abc.def.ghi>",
+            "x.example/reset/abc.def.ghi",
             "https://x.example/reset/abc.def.ghi?utm=1#top",
         ] {
             assert_eq!(

@@ -90,7 +90,8 @@ const BEFORE_SECRET: [&str; 14] = [
     "sign-in", "auth", "recover", "unlock", "password",
 ];
 
-/// Returns the secrets in the parameters of a link and at the end of its path.
+/// Returns the secrets in the parameters of a link and at the end of its path, as they are written. The `url` crate would refuse
+/// links whose host or port is a placeholder, and would resolve dots in the path.
 pub(super) fn secrets_in(link: &str) -> Vec<String> {
     let lower = link.to_ascii_lowercase();
     if lower.contains("unsubscribe") {
@@ -149,4 +150,22 @@ pub(super) fn is_jwt(word: &str) -> bool {
         && signature.chars().all(is_base64url)
         && object(header).is_some_and(|header| header.contains_key("alg"))
         && object(claims).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_in_links_that_no_browser_opens_and_are_not_rewritten() {
+        let secret = "Zr8kQ2vXw9Lm4TbC";
+        for link in [
+            format!("https://shop.example:PORT/reset/{secret}"),
+            format!("https://[HOST]/reset?token={secret}"),
+            format!("HTTPS://shop.example/reset/../{secret}"),
+        ] {
+            assert_eq!(link_at(&link), Some(link.as_str()), "{link}");
+            assert_eq!(secrets_in(&link), [secret], "{link}");
+        }
+    }
 }

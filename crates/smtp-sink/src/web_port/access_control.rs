@@ -137,6 +137,7 @@ fn check_source(web_hosts: &[String], request: &Request) -> Result<(), Refusal> 
         }
     }
     let path = request.uri().path();
+    // Browsers send both in the same form, so they are compared as text. The `url` crate would accept what no browser sends.
     let is_foreign_origin = headers.get_all(header::ORIGIN).iter().any(|origin| {
         let site = origin
             .to_str()
@@ -341,6 +342,26 @@ mod tests {
         // The strictest of several values counts.
         let two = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "cross-site")];
         assert_eq!(decide("GET", "/api/v1/messages", &two).0, 403);
+    }
+
+    #[test]
+    fn an_origin_in_a_form_that_no_browser_sends_is_refused() {
+        for origin in [
+            "http://localhost:8025/",
+            "http://user@localhost:8025",
+            "http:\\\\localhost:8025",
+            "http:localhost:8025",
+            "http://localhost:08025",
+            "null",
+            "",
+        ] {
+            let headers = [("Origin", origin)];
+            assert_eq!(
+                decide("GET", "/api/v1/messages", &headers).0,
+                403,
+                "{origin}"
+            );
+        }
     }
 
     #[test]
