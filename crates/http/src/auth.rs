@@ -10,14 +10,14 @@ use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::body::{Field, JsonBody, request};
+use super::body::{JsonBody, request};
 use super::client_address::Client;
 use super::error::{ApiError, Code};
 use super::openapi::operation::{About, Input, Types};
-use super::openapi::schema::{Components, Described, Schema, object};
+use super::openapi::schema::{Components, object};
 use super::state::HttpState;
+use super::values::{Address, Id, Message, NewPassword, ResetToken, TokenText};
 
 request! {
     pub(crate) struct SignUp {
@@ -190,95 +190,6 @@ pub(crate) async fn reset(
     Ok(Json(Done {
         message: Message("The password was changed: log in with the new one"),
     }))
-}
-
-/// Text that the use case parses as an email address.
-pub(crate) struct Address(String);
-
-impl Field for Address {
-    fn read(value: Option<Value>) -> Result<Self, &'static str> {
-        String::read(value).map(Self)
-    }
-}
-
-impl Described for Address {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema {
-            format: Some("idn-email"),
-            min_length: Some(3),
-            // An @ of any width with text on both sides. Names and domains may use any script.
-            ..Schema::matching("^[^@\\uFF20\\uFE6B]+[@\\uFF20\\uFE6B][^@\\uFF20\\uFE6B]+$")
-        }
-    }
-}
-
-/// A password to be set, which the use case checks against the policy.
-pub(crate) struct NewPassword(pub(crate) PasswordInput);
-
-impl Field for NewPassword {
-    fn read(value: Option<Value>) -> Result<Self, &'static str> {
-        PasswordInput::read(value).map(Self)
-    }
-}
-
-impl Described for NewPassword {
-    fn describe(components: &mut Components<'_>) -> Schema {
-        Schema {
-            min_length: Some(components.policy.min_length),
-            // JSON Schema cannot express the rest of the rule, which counts bytes after a normalization.
-            ..Schema::matching("^[^\\u0000]*$")
-        }
-    }
-}
-
-/// Pattern of a token.
-const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]{43}$";
-
-pub(crate) struct ResetToken(Token);
-
-impl Field for ResetToken {
-    fn read(value: Option<Value>) -> Result<Self, &'static str> {
-        String::read(value).map(|text| Self(Token::from_exact(text)))
-    }
-}
-
-impl Described for ResetToken {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema {
-            max_length: Some(movie_bag_core::domain::token::LONGEST),
-            ..Schema::matching(TOKEN_PATTERN)
-        }
-    }
-}
-
-/// An access token in a response.
-#[derive(Serialize)]
-pub(crate) struct TokenText(String);
-
-impl Described for TokenText {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema::matching(TOKEN_PATTERN)
-    }
-}
-
-/// An id in a response.
-#[derive(Serialize)]
-pub(crate) struct Id(pub(crate) String);
-
-impl Described for Id {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema::matching("^[0-9a-f]{24}$")
-    }
-}
-
-/// A message for people.
-#[derive(Serialize)]
-pub(crate) struct Message(&'static str);
-
-impl Described for Message {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema::non_empty()
-    }
 }
 
 /// Extractor for the account that the access token of a request authenticates.

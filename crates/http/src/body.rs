@@ -378,8 +378,7 @@ fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::NewPassword;
-    use crate::movies::{Text, Texts};
+    use crate::values::{NewPassword, Text, Texts};
 
     request! {
         struct Sample {

@@ -30,6 +30,7 @@ mod security_headers;
 mod state;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use body::MAX_BODY_BYTES;
 pub use malformed_requests::malformed_request_response;

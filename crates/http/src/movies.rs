@@ -18,13 +18,14 @@ use movie_bag_core::domain::movie::{Movie, MovieChanges};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::auth::{Caller, Id, Made};
+use super::auth::{Caller, Made};
 use super::body::{Field, JsonBody, Query, request};
 use super::error::{ApiError, Code};
 use super::movie_list_cache::CachedList;
 use super::openapi::operation::{About, Input, Output, Parameter, Types};
 use super::openapi::schema::{Components, Described, Schema, object};
 use super::state::HttpState;
+use super::values::{Empty, Id, Text, Texts};
 
 /// Number of movies of the complete list that are in memory at once for one client.
 const CHUNK_MOVIES: usize = 256;
@@ -160,20 +161,6 @@ impl Described for Limit {
             maximum: Some(MAX_PAGE_SIZE),
             ..Schema::default()
         }
-    }
-}
-
-impl Field for MovieId {
-    fn read(value: Option<Value>) -> Result<Self, &'static str> {
-        String::read(value)?
-            .parse()
-            .map_err(|_| "must be an id of 24 hex digits")
-    }
-}
-
-impl Described for MovieId {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema::matching("^[0-9A-Fa-f]{24}$")
     }
 }
 
@@ -428,19 +415,6 @@ request! {
     }
 }
 
-/// Empty string, the body of responses without content.
-#[derive(Serialize)]
-pub(crate) struct Empty(&'static str);
-
-impl Described for Empty {
-    fn describe(components: &mut Components<'_>) -> Schema {
-        components.add("Empty", |_| Schema {
-            constant: Some("".into()),
-            ..Schema::string()
-        })
-    }
-}
-
 pub(crate) const CHANGE: About = About::new(
     "changeMovie",
     "Change fields of a movie that the caller added",
@@ -493,63 +467,6 @@ pub(crate) async fn delete(
 ) -> Result<Json<Empty>, ApiError> {
     http.app.delete_movie(id.parsed()?, account.id).await?;
     Ok(Json(Empty("")))
-}
-
-/// A string with at least one visible character.
-pub(crate) struct Text(pub(crate) String);
-
-impl Field for Text {
-    fn read(value: Option<Value>) -> Result<Self, &'static str> {
-        let text = String::read(value)?;
-        if text.trim().is_empty() {
-            return Err("must not be empty");
-        }
-        Ok(Self(text))
-    }
-}
-
-impl Described for Text {
-    fn describe(_: &mut Components<'_>) -> Schema {
-        Schema {
-            min_length: Some(1),
-            // White space as defined by Unicode, written out because \S differs between regex dialects.
-            ..Schema::matching(
-                "[^\\u0009-\\u000D\\u0020\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]",
-            )
-            .with_documentation("At least one visible character")
-        }
-    }
-}
-
-/// A non-empty array of strings, each with at least one visible character.
-pub(crate) struct Texts(pub(crate) Vec<String>);
-
-impl Field for Texts {
-    fn read(value: Option<Value>) -> Result<Self, &'static str> {
-        let items = match value {
-            Some(Value::Array(items)) => items,
-            Some(_) => return Err("must be an array of strings"),
-            None => return Err("is missing"),
-        };
-        if items.is_empty() {
-            return Err("must not be empty");
-        }
-        let texts = items.into_iter().map(|item| match item {
-            Value::String(text) if text.trim().is_empty() => Err("must not contain empty strings"),
-            Value::String(text) => Ok(text),
-            _ => Err("must be an array of strings"),
-        });
-        texts.collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl Described for Texts {
-    fn describe(components: &mut Components<'_>) -> Schema {
-        Schema {
-            min_items: Some(1),
-            ..Schema::array(Text::describe(components))
-        }
-    }
 }
 
 #[cfg(test)]

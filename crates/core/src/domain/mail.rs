@@ -186,7 +186,34 @@ trait Value: Serialize + fmt::Display + Sized {
     fn sample(text: &str) -> Self;
 }
 
-/// Serializes a value as it is displayed.
+/// Defines values that are text. Each is serialized and shown by its `Display`.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $type:ident)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone)]
+            pub struct $type(pub String);
+
+            impl Value for $type {
+                const CONTENT: Content = Content::$type;
+
+                fn sample(text: &str) -> Self {
+                    Self(text.to_owned())
+                }
+            }
+        )+
+    };
+}
+
+texts! {
+    /// Text from the service itself, which is inserted unchanged.
+    Internal
+    /// Link with a token, which is inserted unchanged.
+    TokenLink
+    /// Text that may contain user input. In a mail it is on one line, and too short to push the rest out of sight.
+    UserInput
+}
+
 macro_rules! serialized_as_displayed {
     ($($type:ident)+) => {
         $(impl Serialize for $type {
@@ -197,11 +224,7 @@ macro_rules! serialized_as_displayed {
     };
 }
 
-serialized_as_displayed! { Internal UserInput TokenLink Time Period }
-
-/// Text from the service itself, which is inserted unchanged.
-#[derive(Debug, Clone)]
-pub struct Internal(pub String);
+serialized_as_displayed! { Internal TokenLink UserInput Time Period }
 
 impl fmt::Display for Internal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,49 +232,17 @@ impl fmt::Display for Internal {
     }
 }
 
-impl Value for Internal {
-    const CONTENT: Content = Content::Internal;
-
-    fn sample(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-/// Link with a token, which is inserted unchanged.
-#[derive(Debug, Clone)]
-pub struct TokenLink(pub String);
-
 impl fmt::Display for TokenLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Value for TokenLink {
-    const CONTENT: Content = Content::TokenLink;
-
-    fn sample(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-/// Text that may contain user input. In a mail it is on one line, and too short to push the rest out of sight.
-#[derive(Debug, Clone)]
-pub struct UserInput(pub String);
-
 impl fmt::Display for UserInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chars = self.0.chars().take(320);
         let mut harmless = chars.map(|c| if c.is_control() { ' ' } else { c });
         harmless.try_for_each(|c| fmt::Write::write_char(f, c))
-    }
-}
-
-impl Value for UserInput {
-    const CONTENT: Content = Content::UserInput;
-
-    fn sample(text: &str) -> Self {
-        Self(text.to_owned())
     }
 }
 
