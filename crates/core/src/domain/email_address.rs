@@ -257,6 +257,13 @@ mod tests {
     }
 
     #[test]
+    fn text_is_refused_unread_only_above_four_times_the_longest_address() {
+        let refusal = |length| EmailAddress::parse(&",".repeat(length));
+        assert_eq!(refusal(4 * LONGEST), Err(Invalid::NotOne));
+        assert_eq!(refusal(4 * LONGEST + 1), Err(Invalid::TooLong));
+    }
+
+    #[test]
     fn a_masked_address_is_incomplete() {
         assert_eq!(masked("ann@example.com"), "a…@example.com");
         assert_eq!(masked("nonsense"), "…");

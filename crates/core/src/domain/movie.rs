@@ -38,3 +38,29 @@ impl MovieChanges {
         movie.genres = genres.unwrap_or_else(|| std::mem::take(&mut movie.genres));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_replace_only_what_they_name() {
+        let before = Movie {
+            id: MovieId::from_bytes([1; 12]),
+            name: "Metropolis".to_owned(),
+            casts: vec!["Brigitte Helm".to_owned()],
+            genres: vec!["drama".to_owned()],
+            added_by: AccountId::from_bytes([2; 12]),
+        };
+        let mut movie = before.clone();
+        MovieChanges::default().apply(&mut movie);
+        assert_eq!(movie, before);
+        let genres = vec!["science fiction".to_owned()];
+        let changes = MovieChanges {
+            genres: Some(genres.clone()),
+            ..MovieChanges::default()
+        };
+        changes.apply(&mut movie);
+        assert_eq!(movie, Movie { genres, ..before });
+    }
+}
