@@ -107,7 +107,7 @@ pub(crate) trait Request: Described + Sized + Send {
 }
 
 /// Declares the struct of a request. Each field is declared once: its type reads and describes it, and its doc comment is its
-/// description (see [`object`]).
+/// description (see `object!`).
 macro_rules! request {
     (
         $(#[$attribute:meta])*

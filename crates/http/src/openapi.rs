@@ -221,7 +221,7 @@ fn code_schema(values: Vec<&'static str>) -> Schema {
     }
 }
 
-/// Returns the schema of [`super::error::ErrorBody`].
+/// Returns the schema of the body of an error response.
 fn error_body(status: u16, code: Schema, fields: Option<Schema>) -> Schema {
     let status = Schema {
         kind: Some("integer"),

@@ -315,6 +315,9 @@ mod tests {
         );
         assert_eq!(variables[1].sample, "14 March 2027, 09:31 UTC");
         assert_eq!(variables[2].content, Content::UserInput);
+        let samples = MailKind::Invitation.variables();
+        assert_eq!(samples[0].sample, SAMPLE_LINK);
+        assert_eq!(samples[4].sample, "movies.example");
     }
 
     #[test]
