@@ -1,6 +1,6 @@
 //! Mails: their kinds, each with the values of its templates.
 //!
-//! The definition of a kind in [`mails`] gives its name, its purpose and a struct, whose fields are the variables of the templates
+//! The definition of a kind in `mails!` gives its name, its purpose and a struct, whose fields are the variables of the templates
 //! `email/NAME.subject.txt`, `email/NAME.txt` and `email/NAME.html`. The sample values, `templates list` and docs/templates.md follow
 //! from it.
 
@@ -182,7 +182,7 @@ trait Value: Serialize + fmt::Display + Sized {
     /// Returns the sample value that this text stands for.
     ///
     /// # Panics
-    /// The sample in [`mails`] is invalid, which every use of the templates finds.
+    /// The sample in `mails!` is invalid, which every use of the templates finds.
     fn sample(text: &str) -> Self;
 }
 
