@@ -261,6 +261,25 @@ mod tests {
     }
 
     #[test]
+    fn two_entries_are_compared_in_one_form() {
+        let is_same =
+            |one: &str, other: &str| PasswordInput::new(one).is_same_as(&PasswordInput::new(other));
+        assert!(is_same("gr\u{fc}n", "gru\u{308}n"));
+        assert!(!is_same("gr\u{fc}n", "grun"));
+        assert!(PasswordInput::new("").is_empty() && !PasswordInput::new(" ").is_empty());
+    }
+
+    #[test]
+    fn the_strength_is_a_score_with_a_hint_for_weak_passwords() {
+        let strength = |text: &str| strength(&PasswordInput::new(text), "annabella@example.com");
+        let (score, hint) = strength("password");
+        assert_eq!(score, 0);
+        assert!(hint.is_some_and(|hint| !hint.is_empty()));
+        assert_eq!(strength("annabella@example.com").0, 0);
+        assert_eq!(strength("kilo-lantern-93-porcupine"), (4, None));
+    }
+
+    #[test]
     fn the_cost_is_read_only_from_complete_bcrypt_hashes() {
         let rest = "abcdefghijklmnopqrstuvwxyz./ABCDEFGHIJKLMNOPQRSTUVWXY";
         for (text, cost) in [
