@@ -291,6 +291,7 @@ mod tests {
             (format!("$2x$12${rest}"), None),
             (format!("$2b$12${rest}x"), None),
             (format!("$2b$1${rest}"), None),
+            (format!("$2b$+5${rest}"), None),
             ("$argon2id$v=19$m=65536".to_owned(), None),
             (String::new(), None),
         ] {
