@@ -287,8 +287,7 @@ impl Refusal {
             code: self.code.as_str(),
             fields: self.fields.as_ref(),
         };
-        // Serialization of a struct with text keys does not fail.
-        serde_json::to_string(&body).unwrap_or_default()
+        serde_json::to_string(&body).expect("a struct with text keys can be serialized")
     }
 }
 

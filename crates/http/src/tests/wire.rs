@@ -78,8 +78,8 @@ async fn a_request_id_of_the_client_is_not_used() {
     assert!(!response.head.contains("forged"));
 }
 
-#[tokio::test]
-async fn a_request_that_ends_before_its_response_is_counted() {
+/// Returns a server that was asked to stop, and the connection of a request that gets no response within the grace period.
+async fn stopped_with_a_request_in_progress() -> (Server, TcpStream) {
     let options = HttpOptions {
         grace: Duration::from_millis(100),
         ..HttpOptions::default()
@@ -93,6 +93,12 @@ async fn a_request_that_ends_before_its_response_is_counted() {
         .unwrap();
     assert_eq!(server.get("/healthz").await.status, 200);
     server.stop.take().unwrap().send(()).unwrap();
+    (server, waiting)
+}
+
+#[tokio::test]
+async fn a_request_that_ends_before_its_response_is_counted() {
+    let (server, _waiting) = stopped_with_a_request_in_progress().await;
     let counted = async {
         let sample = r#"{method="GET",route="/readyz",status="(none)"} 1"#;
         let text = async || render(&server.app, &server.metrics).await.unwrap();
@@ -516,19 +522,7 @@ async fn a_shutdown_completes_requests_in_flight_and_closes_idle_connections() {
 
 #[tokio::test]
 async fn a_shutdown_ends_after_the_grace_period() {
-    let options = HttpOptions {
-        grace: Duration::from_millis(100),
-        ..HttpOptions::default()
-    };
-    let mut server = Server::start_with(options, |_| {}).await;
-    server.store.pings.forget_permits(1_000);
-    let mut waiting = server.connect().await;
-    waiting
-        .write_all(b"GET /readyz HTTP/1.1\r\n\r\n")
-        .await
-        .unwrap();
-    assert_eq!(server.get("/healthz").await.status, 200);
-    server.stop.take().unwrap().send(()).unwrap();
+    let (server, _waiting) = stopped_with_a_request_in_progress().await;
     server.running.await.unwrap();
 }
 
