@@ -123,11 +123,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
         let metrics = metrics.map(SharedListener::new).transpose()?;
         let min_password_length = settings.passwords.min_length;
 
-        let app_for_count = app.clone();
-        tokio::spawn(async move {
-            // If this fails, the first login counts again and reports the error.
-            let _ = app_for_count.count_first().await;
-        });
+        app.start_first_count();
         let supervisor = app.supervisor().clone();
         // The sink stops last, so that mails delivered during the shutdown still reach it.
         let (stop_sink, sink_stops) = watch::channel(false);
@@ -169,6 +165,7 @@ pub(super) fn run(args: Args, ui: &Ui, mut flags: Flags) -> anyhow::Result<()> {
             if !sink_task.is_finished() {
                 let _ = (&mut sink_task).await;
             }
+            app.close().await;
         };
         tokio::select! {
             () = ended => {}

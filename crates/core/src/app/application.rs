@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 use super::error::AppError;
 use super::hasher::Hasher;
@@ -89,6 +90,8 @@ pub struct App {
     /// Work that each login takes.
     pub(super) login_work: Arc<LoginWork>,
     pub(super) supervisor: Supervisor,
+    /// Work that outlives its call, since nobody waits for it or since dropping it halfway would cost a store its connection.
+    pub(super) detached: TaskTracker,
 }
 
 impl App {
@@ -119,6 +122,7 @@ impl App {
             policy: Arc::default(),
             login_work: Arc::default(),
             supervisor: Supervisor::default(),
+            detached: TaskTracker::new(),
         }
     }
 
@@ -143,6 +147,15 @@ impl App {
     /// Waits until a background thread of the database has failed, and returns the cause.
     pub async fn database_failure(&self) -> String {
         self.store.failure().await
+    }
+
+    /// Waits for the work that calls have left behind, and closes the connections to the mail server, by QUIT, and to the
+    /// database. Called once, after the last call.
+    pub async fn close(&self) {
+        self.mailer.close().await;
+        self.detached.close();
+        self.detached.wait().await;
+        self.store.close().await;
     }
 
     pub(super) fn event(

@@ -229,11 +229,6 @@ impl App {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the sessions with the mail server by QUIT, before the process ends.
-    pub async fn close(&self) {
-        self.mailer.close().await;
-    }
-
     /// Renews the lease of an entry for as long as the future is polled.
     async fn keep_leased(&self, entry: &Entry) -> Infallible {
         let mut renewal = interval(RENEWAL);

@@ -244,7 +244,7 @@ impl App {
             }
         }
         attempts.drain().await;
-        self.close().await;
+        self.mailer.close().await;
     }
 
     /// Returns the number of mails that can be sent: none during a policy pause, and one for a probe.

@@ -82,7 +82,7 @@ impl App {
         }
         // The response does not wait for this: an unknown address has no history, and the time must not reveal that.
         let app = self.clone();
-        tokio::spawn(async move {
+        self.detached.spawn(async move {
             for event in events {
                 if let Err(error) = app.store.record(&event).await {
                     tracing::warn!(%error, "cannot record a failed login in the history");

@@ -50,7 +50,7 @@ impl App {
             let is_fresh = guard.is_some_and(|at| (at..at + RENEWED_AFTER).contains(&now));
             if !is_fresh {
                 let app = self.clone();
-                tokio::spawn(async move {
+                self.detached.spawn(async move {
                     if let Err(error) = app.count_costs(guard).await {
                         tracing::warn!(%error, "cannot count the costs of password hashes");
                     }
@@ -60,18 +60,27 @@ impl App {
         Ok(work.highest.load(Ordering::Relaxed))
     }
 
-    /// Counts the costs unless that was done. A server calls it at its start, so that no login waits for it.
+    /// Starts the first count. A server calls it at its start, so that no login waits for it. If it fails, the first login
+    /// counts again and reports the error.
+    pub fn start_first_count(&self) {
+        let app = self.clone();
+        self.detached.spawn(async move { app.count_first().await });
+    }
+
+    /// Counts the costs unless that was done.
     ///
     /// # Errors
     /// The database.
-    pub async fn count_first(&self) -> Result<(), AppError> {
+    async fn count_first(&self) -> Result<(), AppError> {
         let guard = Arc::clone(&self.login_work.counted_at).lock_owned().await;
         if guard.is_some() {
             return Ok(());
         }
         let app = self.clone();
         // A task of its own: a query that is dropped halfway costs a store its connection.
-        let counting = tokio::spawn(async move { app.count_costs(guard).await });
+        let counting = self
+            .detached
+            .spawn(async move { app.count_costs(guard).await });
         let counted = counting.await;
         counted.map_err(|error| AppError::Internal(ErrorDetail::from_error(error)))?
     }

@@ -42,7 +42,7 @@ impl App {
         let app = self.clone();
         // A separate task, since a query that is dropped halfway costs a store its connection. Calls during a query wait
         // for its result.
-        let query = tokio::spawn(async move {
+        let query = self.detached.spawn(async move {
             let mut last = app.outbox_state.lock().await;
             if let Some((at, state)) = *last
                 // A clock that was set back does not prolong the reuse.

@@ -1,10 +1,12 @@
 //! Logins: their work and their history.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use movie_bag_core::app::AppError;
 use movie_bag_core::domain::event::EventKind;
 use movie_bag_core::domain::password::PasswordInput;
+use rusqlite::Connection;
 
 use crate::fixture::{ANN, Fixture, NEW_PASSWORD, PASSWORD, terminal};
 
@@ -77,4 +79,24 @@ async fn a_login_is_counted_in_the_history() {
     ] {
         assert!(lines.contains(&line), "{lines:?}");
     }
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_a_failed_login_that_is_being_recorded() {
+    let fixture = Fixture::fresh().await;
+    let other = Connection::open(fixture.dir.path().join("test.sqlite3")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(!fixture.log_in(NEW_PASSWORD).await);
+    let mut closing = pin!(fixture.app.close());
+    tokio::select! {
+        biased;
+        () = &mut closing => panic!("closed before the history was written"),
+        // As many turns as a task needs that waits for nothing.
+        () = async { for _ in 0..1_000 { tokio::task::yield_now().await } } => {}
+    }
+    other.execute_batch("COMMIT").unwrap();
+    closing.await;
+    let details = fixture.app.account_details(ANN, 100).await.unwrap();
+    let kinds: Vec<_> = details.history.iter().map(|event| event.kind).collect();
+    assert!(kinds.contains(&EventKind::LoginFailed), "{kinds:?}");
 }

@@ -52,6 +52,8 @@ const DEFAULT_DATABASE: &str = "movie-bag";
 const VERSION: i64 = 1;
 /// Time limit of a ping. It is short because a health check needs an answer, not a retry.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time limit for saying goodbye to the servers, which may be gone.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Checks the form of the connection string.
 pub(super) fn check(settings: &MongoSettings) -> Result<(), UnusableDatabase> {
@@ -305,6 +307,14 @@ impl Store for MongoStore {
             // Any other error to a ping also means that the database cannot be used now.
             Err(StoreError::Broken(why)) => Err(StoreError::Unavailable(why)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the driver's tasks. One that runs while the runtime is dropped can panic.
+    async fn close(&self) {
+        let closing = self.client.clone().shutdown();
+        if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+            tracing::debug!("the database did not answer when its connections were closed");
         }
     }
 }

@@ -39,6 +39,9 @@ pub trait Store: Accounts + Outbox + History + Limits + Movies + Send + Sync {
     async fn failure(&self) -> String {
         std::future::pending().await
     }
+
+    /// Ends the connections to the database, before the process ends. Nothing may be called afterwards.
+    async fn close(&self) {}
 }
 
 /// Database that can be the source and the target of a copy.

@@ -281,3 +281,14 @@ async fn leases_of_an_unconfirmed_commit_are_read_from_the_primary() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_closed_store_has_ended_its_connections() {
+    let Some(fresh) = FreshDatabase::shared() else {
+        return;
+    };
+    let store = open(&fresh.uri).await.unwrap();
+    store.ping().await.unwrap();
+    store.close().await;
+    assert!(is_unavailable(&store.ping().await.unwrap_err()));
+}
