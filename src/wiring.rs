@@ -281,5 +281,5 @@ fn keys(secret: &Secret, settings: &Settings) -> TokenKeys {
         .previous
         .as_ref()
         .map(|secret| secret.expose().as_bytes());
-    TokenKeys::new(secret.expose().as_bytes(), previous)
+    TokenKeys::new(secret.expose().as_bytes(), previous).with_form(settings.tokens.form)
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use movie_bag_core::app::TokenForm;
+
 use super::lookup::Lookup;
 use super::setting::{Definition, Reader, Secrecy, Setting, Subject};
-use super::values::{self, Secret};
+use super::values::{self, Secret, one_of};
 
 pub(crate) static SECRET: Setting<Secret> = Setting::new(
     "JWT_SECRET_KEY",
@@ -63,6 +65,22 @@ pub(crate) static ACCESS_LIFETIME: Setting<Duration> = Setting::new(
 .form("a time, at most `365d`")
 .means("Lifetime of an access token");
 
+pub(crate) static FORM: Setting<TokenForm> = Setting::new(
+    "MOVIE_BAG_TOKEN_FORM",
+    Subject::Tokens,
+    &[Reader::Links],
+    |text| {
+        one_of(
+            &[("short", TokenForm::Short), ("long", TokenForm::Long)],
+            text,
+        )
+    },
+)
+.default("short")
+.form("`short` or `long`")
+.means("Form of new tokens; long while servers of an earlier version run")
+.details("Tokens of both forms are accepted. See [Upgrade](operations.md#upgrade).");
+
 /// Definitions of these settings, in the order of the documentation.
 pub(super) static DEFINITIONS: &[&Definition] = &[
     &SECRET.definition,
@@ -70,6 +88,7 @@ pub(super) static DEFINITIONS: &[&Definition] = &[
     &RESET_LIFETIME.definition,
     &INVITATION_LIFETIME.definition,
     &ACCESS_LIFETIME.definition,
+    &FORM.definition,
 ];
 
 /// Signing secrets and lifetimes of tokens.
@@ -82,6 +101,8 @@ pub(crate) struct TokenSettings {
     pub(crate) reset_lifetime: Duration,
     pub(crate) invitation_lifetime: Duration,
     pub(crate) access_lifetime: Duration,
+    /// Form of the tokens that are issued.
+    pub(crate) form: TokenForm,
 }
 
 impl TokenSettings {
@@ -102,6 +123,7 @@ impl TokenSettings {
             reset_lifetime: lookup.get(&RESET_LIFETIME),
             invitation_lifetime: lookup.get(&INVITATION_LIFETIME),
             access_lifetime: lookup.get(&ACCESS_LIFETIME),
+            form: lookup.get(&FORM),
         }
     }
 }

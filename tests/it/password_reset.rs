@@ -13,6 +13,7 @@ movie_bag_testkit::on_every_database! {
     a_forgotten_password_is_reset_over_http,
     one_confirmation_follows_one_reset,
     a_session_survives_a_restart,
+    tokens_of_both_forms_are_valid_on_every_server,
     a_request_in_progress_is_answered_before_the_server_stops,
 }
 
@@ -254,6 +255,31 @@ fn a_session_survives_a_restart(home: Home) {
     server
         .send("POST", "/api/movies", Some(&access), &movie)
         .is(200);
+}
+
+fn tokens_of_both_forms_are_valid_on_every_server(home: Home) {
+    let short = home.serve(&[]);
+    short.sign_up(ANN, PASSWORD);
+    let issued_short = short.access_token(ANN, PASSWORD);
+    assert!(issued_short.len() <= 270, "{issued_short}");
+    let reset = home.reset_token(ANN);
+
+    let home = home.with("MOVIE_BAG_TOKEN_FORM", "long");
+    let long = home.serve(&[]);
+    let issued_long = long.access_token(ANN, PASSWORD);
+    assert_eq!(issued_long.len(), 319, "{issued_long}");
+    let reset_long = home.reset_token(ANN);
+    for (number, server) in [short, long].iter().enumerate() {
+        for (form, token) in [("short", &issued_short), ("long", &issued_long)] {
+            let movie = json!({"name": format!("{number} {form}"), "casts": ["Brigitte Helm"], "genres": ["silent"]});
+            server
+                .send("POST", "/api/movies", Some(token), &movie.to_string())
+                .is(200);
+        }
+        for token in [&reset, &reset_long] {
+            assert_eq!(server.get(&format!("/reset/{token}")).status, 200);
+        }
+    }
 }
 
 fn a_request_in_progress_is_answered_before_the_server_stops(home: Home) {

@@ -44,4 +44,4 @@ pub use manage_accounts::{AccountDetails, AddressChanged};
 pub use manage_outbox::{FlushReport, FlushScope, QueuedMail};
 pub use request_reset::{ResetLink, ResetRequest};
 pub use snapshot::{OUTBOX_STATE_MAX_AGE, Snapshot};
-pub use token_keys::{TokenKeys, VerifiedToken, unusable_token};
+pub use token_keys::{TokenForm, TokenKeys, VerifiedToken, unusable_token};

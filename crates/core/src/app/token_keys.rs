@@ -42,6 +42,7 @@ pub fn unusable_token() -> String {
     TEXT.chars().cycle().take(length).collect()
 }
 
+/// Claims of a token. Tokens in the long form have `purpose` for `use`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {
@@ -49,8 +50,51 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: String,
+    #[serde(rename = "use", alias = "purpose")]
     purpose: String,
     fingerprint: String,
+}
+
+/// Claims of a token in the long form.
+#[derive(Serialize)]
+struct LongClaims {
+    sub: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    purpose: String,
+    fingerprint: String,
+}
+
+impl From<Claims> for LongClaims {
+    fn from(claims: Claims) -> Self {
+        let Claims {
+            sub,
+            iat,
+            exp,
+            jti,
+            purpose,
+            fingerprint,
+        } = claims;
+        Self {
+            sub,
+            iat,
+            exp,
+            jti,
+            purpose,
+            fingerprint,
+        }
+    }
+}
+
+/// Form of the tokens that are issued. Both forms are verified.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TokenForm {
+    /// At most 270 characters: no `typ` (RFC 7519 5.1 makes it optional), and a fingerprint of 128 bits.
+    #[default]
+    Short,
+    /// At most 319 characters: the only form that servers of earlier versions verify.
+    Long,
 }
 
 /// One secret, ready to sign, to verify and to fingerprint.
@@ -76,6 +120,7 @@ impl Key {
 pub struct TokenKeys {
     current: Key,
     previous: Option<Key>,
+    form: TokenForm,
 }
 
 /// Token that is authentic, for the demanded purpose, and not expired. The caller checks next whether it still fits its
@@ -101,7 +146,14 @@ impl TokenKeys {
         Self {
             current: Key::new(secret),
             previous: previous.map(Key::new),
+            form: TokenForm::default(),
         }
+    }
+
+    /// Issues tokens of this form.
+    #[must_use]
+    pub fn with_form(self, form: TokenForm) -> Self {
+        Self { form, ..self }
     }
 
     fn all(&self) -> impl Iterator<Item = &Key> {
@@ -137,7 +189,11 @@ impl TokenKeys {
         rng: &dyn Rng,
     ) -> Token {
         let issued_at = issued_at.as_second();
-        let fingerprint = self.current.fingerprints.fingerprint(purpose, account);
+        let fingerprints = &self.current.fingerprints;
+        let fingerprint = match self.form {
+            TokenForm::Short => fingerprints.short_fingerprint(purpose, account),
+            TokenForm::Long => fingerprints.fingerprint(purpose, account),
+        };
         let claims = Claims {
             sub: account.id.to_string(),
             iat: issued_at,
@@ -146,11 +202,15 @@ impl TokenKeys {
             purpose: purpose.name().to_owned(),
             fingerprint: fingerprint.as_str().to_owned(),
         };
-        let token = jsonwebtoken::encode(
-            &Header::new(Algorithm::HS256),
-            &claims,
-            &self.current.encoding,
-        );
+        let mut header = Header::new(Algorithm::HS256);
+        let key = &self.current.encoding;
+        let token = match self.form {
+            TokenForm::Short => {
+                header.typ = None;
+                jsonwebtoken::encode(&header, &claims, key)
+            }
+            TokenForm::Long => jsonwebtoken::encode(&header, &LongClaims::from(claims), key),
+        };
         Token::from_exact(token.unwrap_or_else(|error| {
             unreachable!("HMAC signs any claims of plain strings and numbers: {error}")
         }))
@@ -297,10 +357,13 @@ mod tests {
     }
 
     #[test]
-    fn our_tokens_are_well_formed_and_shorter_than_the_limit() {
-        let access = keys().issue(Purpose::Access, &account(), at(1_000), DAY, &Fixed);
-        for token in [reset_token(), access] {
+    fn our_tokens_are_well_formed_and_have_at_most_270_characters() {
+        // The time of the most digits before the year 2286.
+        let latest = at(9_999_000_000);
+        for purpose in Purpose::ALL {
+            let token = keys().issue(*purpose, &account(), latest, DAY, &Fixed);
             assert!(token.is_well_formed(), "{}", token.as_str());
+            assert!(token.as_str().len() <= 270, "{}", token.as_str());
         }
         assert!(!Token::from_exact(unusable_token()).is_well_formed());
     }
@@ -336,6 +399,31 @@ mod tests {
             verify(fresh.as_str(), 1_001).err(),
             Some(TokenError::Invalid)
         );
+    }
+
+    #[test]
+    fn both_forms_are_verified_and_a_shorter_fingerprint_is_not() {
+        let issued = |form| {
+            let keys = keys().with_form(form);
+            keys.issue(Purpose::Reset, &account(), at(1_800_000_000), DAY, &Fixed)
+        };
+        let (short, long) = (issued(TokenForm::Short), issued(TokenForm::Long));
+        assert_eq!((short.as_str().len(), long.as_str().len()), (268, 317));
+        for token in [&short, &long] {
+            let verified = verify(token.as_str(), 1_800_000_001).ok().unwrap();
+            assert!(verified.fits(&account()));
+            assert!(!verified.fits(&Account {
+                password_hash: PasswordHash::from_stored("$2b$12$second"),
+                ..account()
+            }));
+        }
+        let whole = keys().fingerprint(&account());
+        let digest = URL_SAFE_NO_PAD.decode(whole.as_str()).unwrap();
+        for length in 0..=digest.len() {
+            let part = Fingerprint::from_stored(URL_SAFE_NO_PAD.encode(&digest[..length]));
+            let fits = keys().fits(&part, &account());
+            assert_eq!(fits, matches!(length, 16 | 32), "{length}");
+        }
     }
 
     #[test]

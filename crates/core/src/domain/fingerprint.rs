@@ -11,6 +11,9 @@ use super::account::Account;
 use super::limit::{Limit, LimitKey};
 use super::token::Purpose;
 
+/// Length of a short fingerprint, in bytes.
+const SHORT: usize = 16;
+
 /// Keyed digest of a credential. It cannot be redeemed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fingerprint(String);
@@ -49,12 +52,23 @@ impl FingerprintKey {
         Fingerprint(URL_SAFE_NO_PAD.encode(digest))
     }
 
-    /// Returns whether a fingerprint is that of the account's present credential.
+    /// Returns the first 128 bits of the fingerprint: as many as nobody can guess (RFC 2104 5), in a token that is kept short.
+    pub fn short_fingerprint(&self, purpose: Purpose, account: &Account) -> Fingerprint {
+        let digest = self.bind(purpose, account).finalize().into_bytes();
+        Fingerprint(URL_SAFE_NO_PAD.encode(&digest[..SHORT]))
+    }
+
+    /// Returns whether a fingerprint, whole or short, is that of the account's present credential.
     pub fn matches(&self, fingerprint: &Fingerprint, purpose: Purpose, account: &Account) -> bool {
-        // `verify_slice` compares in constant time.
-        URL_SAFE_NO_PAD
-            .decode(fingerprint.as_str())
-            .is_ok_and(|digest| self.bind(purpose, account).verify_slice(&digest).is_ok())
+        let Ok(digest) = URL_SAFE_NO_PAD.decode(fingerprint.as_str()) else {
+            return false;
+        };
+        let mac = self.bind(purpose, account);
+        // Both compare in constant time.
+        match digest.len() {
+            SHORT => mac.verify_truncated_left(&digest).is_ok(),
+            _ => mac.verify_slice(&digest).is_ok(),
+        }
     }
 
     /// Returns the digest under which a limit is stored, so that the database does not reveal its subject.

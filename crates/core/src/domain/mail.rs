@@ -146,10 +146,10 @@ const SAMPLE_FORGOT_URL: &str = "https://movies.example/forgot";
 /// Link of the length of a real one, since the lines of a mail have a maximum length. It opens nothing.
 const SAMPLE_LINK: &str = concat!(
     "https://movies.example/reset/",
-    "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.",
+    "eyJhbGciOiJIUzI1NiJ9.",
     "eyJzYW1wbGUiOiJUaGlzIGxpbmsgaXMgaW4gYSBwcmV2aWV3IGFuZCBvcGVucyBub3RoaW5nLiBBIHJlYWwgb25lIG5hbWVzIGFu",
-    "IGFjY291bnQsIGEgcHVycG9zZSwgYSB0aW1lLCBhIGZpbmdlcnByaW50IG9mIHRoZSBwcmVzZW50IHBhc3N3b3JkIGFuZCBhIG51",
-    "bWJlciBvZiBpdHMgb3duLCBhbmQgaXMgYWJvdXQgYXMgbG9uZyBhcyB0aGlzIG9uZS4ifQ.",
+    "IGFjY291bnQsIGEgdXNlLCB0aW1lcywgYW5kIGEgZmluZ2VycHJpbnQgb2YgdGhlIHByZXNlbnQgcGFzc3dvcmQsIGFuZCBpcyBh",
+    "cyBsb25nLiJ9.",
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 );
 

@@ -8,7 +8,7 @@ use std::fmt;
 use super::event::named;
 use super::id::AccountId;
 
-/// Maximum length of a token, in bytes. Ours have about 330.
+/// Maximum length of a token, in bytes. Ours have at most 319.
 pub const LONGEST: usize = 1024;
 /// Length of the signature of a token: 32 bytes in base64url, without padding.
 const SIGNATURE: usize = 43;
