@@ -57,15 +57,21 @@ fn frames_and_pages() -> Vec<BuiltIn> {
         "field that the error is about: password, password_again, or empty",
         "",
     );
-    let heading = user_input("heading", "error, in a few words", "This link has expired");
+    let heading = user_input(
+        "heading",
+        "question, result or error, in a few words",
+        "This link has expired",
+    );
     let message = user_input(
         "message",
-        "error, in a sentence or two",
+        "its explanation, in a sentence or two",
         "A link is valid for a limited time only. Request a new one:",
     );
+    let button = internal("button", "label of the button", "Change the password");
+    let form = internal("form", "form for another link: forgot or signup", "forgot");
     let recipient = MailKind::ResetPassword.variables();
     let recipient = recipient.iter().find(|variable| variable.name == "email");
-    let templates: [(&str, &str, &[&Variable]); 12] = [
+    let templates: [(&str, &str, &[&Variable]); 15] = [
         (
             "email/frame.html",
             "frame of all HTML mails",
@@ -80,12 +86,17 @@ fn frames_and_pages() -> Vec<BuiltIn> {
         (
             "web/sent.html",
             "page after a link was requested",
-            &[&root, &email, &inbox],
+            &[&root, &email, &inbox, &form],
+        ),
+        (
+            "web/signup.html",
+            "form that requests an account",
+            &[&root, &email, &error],
         ),
         (
             "web/reset.html",
-            "form that sets the new password",
-            &[&root, &error, &field, &minimum],
+            "form that sets a password",
+            &[&root, &heading, &error, &field, &minimum, &button],
         ),
         (
             "web/done.html",
@@ -95,6 +106,16 @@ fn frames_and_pages() -> Vec<BuiltIn> {
         (
             "web/refused.html",
             "page of an invalid, expired or incomplete link",
+            &[&root, &heading, &message, &form],
+        ),
+        (
+            "web/confirm.html",
+            "page of a link, which asks for confirmation",
+            &[&root, &heading, &message, &button],
+        ),
+        (
+            "web/confirmed.html",
+            "page after the confirmation",
             &[&root, &heading, &message],
         ),
         (

@@ -37,6 +37,8 @@ documents! {
         accounts: u64,
         /// Movies copied.
         movies: u64,
+        /// Pending sign-ups and changes of addresses copied.
+        pending: u64,
         /// Undelivered mails copied.
         mails: u64,
         /// History entries copied.
@@ -104,6 +106,7 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
         &CopyDocument {
             accounts: counts.accounts,
             movies: counts.movies,
+            pending: counts.pending_changes,
             mails: counts.mails,
             history: counts.events,
             compared: copied.compared,

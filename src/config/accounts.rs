@@ -1,19 +1,44 @@
 //! Settings of accounts and passwords.
 
+use movie_bag_core::app::SignupMode;
+
 use super::lookup::Lookup;
 use super::setting::{Definition, Reader, Setting, Subject};
 use super::values::{self, SWITCH, one_of};
 
-pub(crate) static SIGNUP: Setting<bool> = Setting::new(
+pub(crate) static SIGNUP: Setting<SignupMode> = Setting::new(
     "MOVIE_BAG_SIGNUP",
     Subject::Accounts,
     &[Reader::Server],
-    |text| one_of(&[("open", true), ("closed", false)], text),
+    |text| {
+        let modes = [
+            ("open", SignupMode::Open),
+            ("verified", SignupMode::Verified),
+            ("closed", SignupMode::Closed),
+        ];
+        one_of(&modes, text)
+    },
 )
 .default("open")
-.form("`open` or `closed`")
-.means("Whether everyone may create an account over HTTP")
-.details("With `closed`, only `user create` and `user import` create accounts.");
+.default_in_production("verified")
+.form("`open`, `verified` or `closed`")
+.means("Who may create an account over HTTP")
+.details(
+    "With `open`, everyone with any address, and sign-up reveals which addresses are taken. With `verified`, the account is created \
+     when the owner of the address opens the mailed link and chooses a password; the answer is the same for all addresses. With `closed`, \
+     only `user create` and `user import` create accounts.",
+);
+
+pub(crate) static PENDING_SIGNUPS: Setting<u64> = Setting::new(
+    "MOVIE_BAG_PENDING_SIGNUPS",
+    Subject::Limits,
+    &[Reader::Server],
+    |text| values::number(1, 10_000_000, text),
+)
+.default("100000")
+.form("1 to 10000000")
+.means("Maximum number of sign-ups that wait for their confirmation")
+.details("At the maximum, verified sign-up answers 503 for every address. An unconfirmed sign-up expires after 24 hours.");
 
 pub(crate) static CONCEAL: Setting<bool> = Setting::new(
     "MOVIE_BAG_CONCEAL_ACCOUNTS",
@@ -85,6 +110,7 @@ pub(super) static DEFINITIONS: &[&Definition] = &[
     &BCRYPT_COST.definition,
     &HISTORY_DAYS.definition,
     &RATE_LIMITS.definition,
+    &PENDING_SIGNUPS.definition,
 ];
 
 /// Rules for passwords and their hashes.
@@ -101,8 +127,10 @@ pub(crate) struct PasswordSettings {
 pub(crate) struct AccountSettings {
     /// Whether `forgot` gives the same answer for known and unknown addresses.
     pub(crate) conceal: bool,
-    /// Whether everyone may create an account over HTTP.
-    pub(crate) signup_open: bool,
+    /// Who may create an account over HTTP.
+    pub(crate) signup: SignupMode,
+    /// Maximum number of sign-ups that wait for their confirmation.
+    pub(crate) pending_signups: u64,
     /// Whether logins, signups and resets are limited.
     pub(crate) rate_limits: bool,
     /// Days to keep the history of an account.
@@ -122,7 +150,8 @@ impl AccountSettings {
     pub(super) fn resolve(lookup: &mut Lookup<'_>) -> Self {
         Self {
             conceal: lookup.get(&CONCEAL),
-            signup_open: lookup.get(&SIGNUP),
+            signup: lookup.get(&SIGNUP),
+            pending_signups: lookup.get(&PENDING_SIGNUPS),
             rate_limits: lookup.get(&RATE_LIMITS),
             history_days: lookup.get(&HISTORY_DAYS),
         }

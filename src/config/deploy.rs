@@ -1,5 +1,6 @@
 //! Requirements of a production system beyond valid settings: `check --deploy`.
 
+use movie_bag_core::app::SignupMode;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -160,11 +161,11 @@ fn account_findings(settings: &Settings) -> Vec<Finding> {
             "set MOVIE_BAG_RATE_LIMITS = on",
         ));
     }
-    if accounts.signup_open {
+    if accounts.signup == SignupMode::Open {
         findings.push(warning(
             "sign-up is open",
             "sign-up reveals whether an address is taken, even if \"forgot\" conceals it",
-            "set MOVIE_BAG_SIGNUP = closed",
+            "set MOVIE_BAG_SIGNUP = verified or closed",
         ));
     }
     findings

@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use movie_bag_core::app::{DeliveryMode, NewAccount};
+use movie_bag_core::app::{DeliveryMode, NewAccount, SignupMode};
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::Token;
@@ -15,7 +15,7 @@ use super::body::{JsonBody, request};
 use super::client_address::Client;
 use super::error::{ApiError, Code};
 use super::openapi::operation::{About, Input, Types};
-use super::openapi::schema::{Components, object};
+use super::openapi::schema::{Components, Described, Schema, object};
 use super::state::HttpState;
 use super::values::{Address, Id, Message, NewPassword, ResetToken, TokenText};
 
@@ -27,9 +27,9 @@ request! {
         email: Address,
         /// At least 8 characters by default (`MOVIE_BAG_PASSWORD_MIN_LENGTH`), at most 72 bytes in UTF-8, without NUL; not a
         /// common password; not the address or the name of the service, and not too similar to them. A password is never
-        /// truncated
+        /// truncated. With `MOVIE_BAG_SIGNUP=verified` it is refused: the owner of the address chooses it by the mailed link
         #[example = "correct horse battery"]
-        password: NewPassword,
+        password: Option<NewPassword>,
     }
 }
 
@@ -40,10 +40,30 @@ object! {
     }
 }
 
+/// Response to a sign-up.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum SignedUp {
+    /// Open sign-up.
+    Made(Made),
+    /// Verified sign-up.
+    Requested(Done),
+}
+
+impl Described for SignedUp {
+    fn describe(components: &mut Components<'_>) -> Schema {
+        Schema {
+            one_of: vec![Made::describe(components), Done::describe(components)],
+            ..Schema::default()
+        }
+    }
+}
+
 pub(crate) const SIGN_UP: About = About::new(
     "signUp",
-    "Create an account",
-    "Id of the account",
+    "Create an account, or with `MOVIE_BAG_SIGNUP=verified` request one: then a mail is queued, to a free address with a link for \
+     `POST /api/auth/confirm-signup`, and to a taken one with the advice that there is an account",
+    "Id of the account, or a message",
     &[
         Code::InvalidEmail,
         Code::WeakPassword,
@@ -60,7 +80,22 @@ pub(crate) async fn sign_up(
     State(http): State<HttpState>,
     client: Client,
     JsonBody(SignUp { email, password }): JsonBody<SignUp>,
-) -> Result<Json<Made>, ApiError> {
+) -> Result<Json<SignedUp>, ApiError> {
+    if http.app.signup_mode() == SignupMode::Verified {
+        if password.is_some() {
+            return Err(ApiError::field(
+                "password",
+                "is chosen later, with the link that is mailed to the address",
+            ));
+        }
+        http.app.request_signup(&email.0, &client.origin()).await?;
+        return Ok(Json(SignedUp::Requested(Done {
+            message: Message("A mail with the next step is on its way to this address"),
+        })));
+    }
+    let Some(password) = password else {
+        return Err(ApiError::field("password", "is missing"));
+    };
     let account = http
         .app
         .sign_up(NewAccount {
@@ -68,6 +103,50 @@ pub(crate) async fn sign_up(
             password: password.0,
             origin: client.origin(),
         })
+        .await?;
+    Ok(Json(SignedUp::Made(Made {
+        id: Id(account.id.to_string()),
+    })))
+}
+
+request! {
+    pub(crate) struct ConfirmSignUp {
+        /// The last part of the link in the mail
+        token: ResetToken,
+        /// The password of the new account, with the rules of sign-up
+        #[example = "correct horse battery"]
+        password: NewPassword,
+    }
+}
+
+pub(crate) const CONFIRM_SIGN_UP: About = About::new(
+    "confirmSignUp",
+    "Create the account of a verified sign-up with the token from the mail, which can be used once",
+    "Id of the account",
+    &[
+        Code::BadToken,
+        Code::ExpiredToken,
+        Code::WeakPassword,
+        Code::EmailAlreadyExists,
+    ],
+);
+
+/// `POST /api/auth/confirm-signup`. It does not log the account owner in: otherwise a link could log its reader in to the
+/// account of another person.
+///
+/// # Errors
+/// Errors of [`movie_bag_core::app::App::confirm_signup`], and invalid fields.
+pub(crate) async fn confirm_sign_up(
+    State(http): State<HttpState>,
+    client: Client,
+    JsonBody(ConfirmSignUp {
+        token: ResetToken(token),
+        password,
+    }): JsonBody<ConfirmSignUp>,
+) -> Result<Json<Made>, ApiError> {
+    let account = http
+        .app
+        .confirm_signup(&token, &password.0, &client.origin())
         .await?;
     Ok(Json(Made {
         id: Id(account.id.to_string()),

@@ -10,9 +10,11 @@
 //! ```
 
 mod access_log;
+mod account_email;
 mod auth;
 mod body;
 mod client_address;
+mod confirmation_pages;
 mod cors;
 mod error;
 mod health;

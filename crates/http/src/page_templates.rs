@@ -40,6 +40,9 @@ pub(super) struct View<'a> {
     pub(super) field: &'a str,
     pub(super) heading: &'a str,
     pub(super) message: &'a str,
+    pub(super) button: &'a str,
+    /// Form of the page: `forgot` or `signup`.
+    pub(super) form: &'a str,
     pub(super) inbox: &'a str,
 }
 
@@ -66,6 +69,8 @@ impl Pages {
             field,
             heading,
             message,
+            button,
+            form,
             inbox,
         } = *view;
         let values = [
@@ -75,6 +80,8 @@ impl Pages {
             ("field", field),
             ("heading", heading),
             ("message", message),
+            ("button", button),
+            ("form", form),
             ("minimum", &self.minimum),
             ("inbox", inbox),
         ];
@@ -121,6 +128,9 @@ mod tests {
             "done.html",
             "refused.html",
             "problem.html",
+            "signup.html",
+            "confirm.html",
+            "confirmed.html",
         ] {
             let view = View {
                 root: "../",
@@ -129,6 +139,8 @@ mod tests {
                 field: "password",
                 heading: HOSTILE,
                 message: HOSTILE,
+                button: HOSTILE,
+                form: "signup",
                 inbox: "",
             };
             let page = pages.render(name, &view).unwrap();

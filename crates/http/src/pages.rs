@@ -21,6 +21,7 @@ use movie_bag_core::domain::token::Token;
 
 use super::body::{FormBody, request};
 use super::client_address::Client;
+use super::confirmation_pages::SIGN_UP;
 use super::error::{ApiError, Code, Refusal, sentence};
 use super::page_templates::{Pages, View};
 use super::state::HttpState;
@@ -45,7 +46,12 @@ const MAX_DEPTH: usize = 32;
 pub(super) const FORGOT: &str = "/forgot";
 
 impl Pages {
-    fn page(&self, status: StatusCode, name: &str, view: &View<'_>) -> Result<Response, ApiError> {
+    pub(super) fn page(
+        &self,
+        status: StatusCode,
+        name: &str,
+        view: &View<'_>,
+    ) -> Result<Response, ApiError> {
         let mut response = self.render(name, view)?.into_response();
         *response.status_mut() = status;
         set_page_headers(&mut response);
@@ -92,7 +98,7 @@ fn message(refusal: &Refusal, uri: &Uri) -> String {
                 .to_owned()
         }
         // The text is the same for every address, so that it does not reveal whether an account exists.
-        (Code::RateLimited, Some(wait)) if uri.path() == FORGOT => format!(
+        (Code::RateLimited, Some(wait)) if [FORGOT, SIGN_UP].contains(&uri.path()) => format!(
             "A link may already be in your mailbox: look there first, and in the spam folder. You can request another \
              one in about {}.",
             describe_period(wait)
@@ -133,7 +139,7 @@ fn set_page_headers(response: &mut Response) {
 
 /// Returns the relative path from a page to the start page. Relative links work under any host, and below any path of a
 /// reverse proxy.
-fn path_to_root(uri: &Uri) -> String {
+pub(super) fn path_to_root(uri: &Uri) -> String {
     let slashes = uri.path().matches('/').count();
     "../".repeat(slashes.saturating_sub(1).min(MAX_DEPTH))
 }
@@ -213,6 +219,7 @@ pub(crate) async fn forgot_submitted(
     let mut view = View {
         email: &email,
         inbox: &inbox,
+        form: "forgot",
         ..View::default()
     };
     let requested = http
@@ -233,9 +240,9 @@ pub(crate) async fn forgot_submitted(
 }
 
 /// Token in the path; an error if the path is not UTF-8.
-type PathToken = Result<Path<String>, PathRejection>;
+pub(super) type PathToken = Result<Path<String>, PathRejection>;
 
-fn read_token(token: PathToken) -> Token {
+pub(super) fn read_token(token: PathToken) -> Token {
     Token::from_exact(token.map_or_else(|_| String::new(), |Path(token)| token))
 }
 
@@ -253,11 +260,17 @@ pub(crate) async fn reset_form(
     if let Err(error) = http.app.inspect_reset(&token).await {
         return refusal_page(&http, error, &token, &root);
     }
-    let view = View {
-        root: &root,
+    http.pages
+        .page(StatusCode::OK, "reset.html", &new_password(&root))
+}
+
+fn new_password(root: &str) -> View<'_> {
+    View {
+        root,
+        heading: "Choose a new password",
+        button: "Change the password",
         ..View::default()
-    };
-    http.pages.page(StatusCode::OK, "reset.html", &view)
+    }
 }
 
 request! {
@@ -287,9 +300,8 @@ pub(crate) async fn reset_submitted(
     let root = path_to_root(&uri);
     let inbox = http.pages.inbox_url(&headers);
     let mut view = View {
-        root: &root,
         inbox: &inbox,
-        ..View::default()
+        ..new_password(&root)
     };
     let error = if password.is_same_as(&password_again) {
         let completed = http
@@ -359,6 +371,7 @@ fn refusal_page(
         root,
         heading,
         message,
+        form: "forgot",
         ..View::default()
     };
     http.pages
@@ -405,6 +418,7 @@ mod tests {
         }));
         for (path, text) in [
             ("/forgot", "A link may already be in your mailbox"),
+            ("/signup", "A link may already be in your mailbox"),
             ("/reset/token", "did not use up your link"),
         ] {
             let message = message(&limited, &path.parse().unwrap());

@@ -13,15 +13,38 @@ use super::openapi::operation::{Operation, delete, get, post, put};
 use super::options::HttpOptions;
 use super::page_templates::Pages;
 use super::state::HttpState;
-use super::{access_log, auth, body, cors, health, movies, openapi, pages, panics_and_timeouts};
+use super::{
+    access_log, account_email, auth, body, confirmation_pages, cors, health, movies, openapi,
+    pages, panics_and_timeouts,
+};
 
 /// Operations of the JSON API.
-pub(super) fn api_operations() -> [Operation; 12] {
+pub(super) fn api_operations() -> [Operation; 16] {
     [
         post("/api/auth/signup", auth::sign_up, &auth::SIGN_UP),
+        post(
+            "/api/auth/confirm-signup",
+            auth::confirm_sign_up,
+            &auth::CONFIRM_SIGN_UP,
+        ),
         post("/api/auth/login", auth::log_in, &auth::LOG_IN),
         post("/api/auth/forgot", auth::forgot, &auth::FORGOT),
         post("/api/auth/reset", auth::reset, &auth::RESET),
+        post(
+            "/api/account/email",
+            account_email::request,
+            &account_email::REQUEST,
+        ),
+        post(
+            "/api/auth/confirm-email",
+            account_email::confirm,
+            &account_email::CONFIRM,
+        ),
+        post(
+            "/api/auth/revert-email",
+            account_email::revert,
+            &account_email::REVERT,
+        ),
         get("/api/movies", movies::list, &movies::LIST),
         post("/api/movies", movies::add, &movies::ADD),
         get("/api/movies/{id}", movies::show, &movies::SHOW),
@@ -52,7 +75,7 @@ fn asset_routes() -> [(&'static str, MethodRouter<HttpState>); 2] {
 }
 
 /// Routes that return pages.
-fn page_routes() -> [(&'static str, MethodRouter<HttpState>); 5] {
+fn page_routes() -> [(&'static str, MethodRouter<HttpState>); 9] {
     [
         ("/", routing::get(pages::home)),
         (
@@ -64,6 +87,26 @@ fn page_routes() -> [(&'static str, MethodRouter<HttpState>); 5] {
         (
             "/reset/{token}",
             routing::get(pages::reset_form).post(pages::reset_submitted),
+        ),
+        (
+            confirmation_pages::SIGN_UP,
+            routing::get(confirmation_pages::sign_up_form)
+                .post(confirmation_pages::sign_up_submitted),
+        ),
+        (
+            "/confirm-signup/{token}",
+            routing::get(confirmation_pages::confirm_sign_up_form)
+                .post(confirmation_pages::confirm_sign_up_submitted),
+        ),
+        (
+            "/confirm-email/{token}",
+            routing::get(confirmation_pages::confirm_address_form)
+                .post(confirmation_pages::confirm_address_submitted),
+        ),
+        (
+            "/revert-email/{token}",
+            routing::get(confirmation_pages::revert_address_form)
+                .post(confirmation_pages::revert_address_submitted),
         ),
     ]
 }

@@ -22,6 +22,17 @@ use crate::ports::metrics::Metrics;
 use crate::ports::store::Store;
 use crate::supervisor::Supervisor;
 
+/// Who may create an account over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignupMode {
+    /// Everyone, with any address and a password.
+    Open,
+    /// Everyone who opens the link that is mailed to the address. The answer does not tell whether the address is taken.
+    Verified,
+    /// Nobody: administrators create accounts.
+    Closed,
+}
+
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Lifetime of a reset link, from the request.
@@ -35,8 +46,10 @@ pub struct Rules {
     pub password_policy: PasswordPolicy,
     /// Whether a reset request over HTTP gets the same response for known and unknown addresses.
     pub conceal_accounts: bool,
-    /// Whether anyone may create an account over HTTP.
-    pub signup_open: bool,
+    /// Who may create an account over HTTP.
+    pub signup: SignupMode,
+    /// Maximum number of pending sign-ups. At the maximum, sign-up is unavailable to everyone.
+    pub max_pending_signups: u64,
     /// Whether rate limits apply to requests over HTTP.
     pub limits: bool,
     /// Base of every link, without a trailing slash.

@@ -11,6 +11,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{AccountId, EntryId, LeaseId, MovieId};
 use crate::domain::movie::Movie;
 use crate::domain::outbox::Entry;
+use crate::domain::pending::PendingChange;
 use crate::ports::store::{CopyBatch, CopyableStore, Counts, EventPosition, StoreError};
 
 /// Number of rows that are copied in one step.
@@ -61,7 +62,7 @@ pub async fn copy(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<CopyReport, CopyError> {
     let all = source.counts().await.map_err(CopyError::Source)?;
-    let total = all.accounts + all.movies + all.mails + all.events;
+    let total = all.accounts + all.pending_changes + all.movies + all.mails + all.events;
     let holder = LeaseId::new(now, draw(rng));
     if !target.begin_copy(holder).await.map_err(CopyError::Target)? {
         let there = target.counts().await.map_err(CopyError::Target)?;
@@ -78,6 +79,7 @@ pub async fn copy(
         seen: 0,
     };
     let accounts = copying.accounts().await?;
+    copying.pending_changes().await?;
     let movies = copying.movies().await?;
     let mails_left_out = copying.mails().await?;
     let events_left_out = copying.events().await?;
@@ -133,6 +135,20 @@ impl Run<'_> {
                 self.draw_sample(&mut samples, account.id);
             }
             self.write(accounts.len(), CopyBatch::Accounts(accounts))
+                .await?;
+        }
+    }
+
+    async fn pending_changes(&mut self) -> Result<(), CopyError> {
+        let mut after = None;
+        loop {
+            let changes = self.source.pending_changes(after, BATCH).await;
+            let changes = changes.map_err(CopyError::Source)?;
+            let Some(last) = changes.last() else {
+                return Ok(());
+            };
+            after = Some(last.id);
+            self.write(changes.len(), CopyBatch::PendingChanges(changes))
                 .await?;
         }
     }
@@ -234,13 +250,16 @@ impl Run<'_> {
     }
 }
 
-/// Returns an account with its mails and its history.
+/// An account with all that belongs to it.
+type WholeAccount = (Option<Account>, Vec<PendingChange>, Vec<Entry>, Vec<Event>);
+
 async fn whole_account(
     store: &dyn CopyableStore,
     id: AccountId,
-) -> Result<(Option<Account>, Vec<Entry>, Vec<Event>), StoreError> {
+) -> Result<WholeAccount, StoreError> {
     Ok((
         store.account(id).await?,
+        store.pending_changes_of(id).await?,
         store.entries_of(id).await?,
         store.history(id, LINES).await?,
     ))

@@ -1,4 +1,4 @@
-//! Creating an account: by sign-up over HTTP, or by the administrator.
+//! Creating an account: by open sign-up over HTTP, or by the administrator.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,18 +26,6 @@ pub struct NewAccount<'a> {
 }
 
 impl App {
-    /// Creates an account for a client, if sign-up is open.
-    ///
-    /// # Errors
-    /// [`AppError::SignupClosed`], [`AppError::RateLimited`], and those of [`App::create_account`].
-    pub async fn sign_up(&self, new: NewAccount<'_>) -> Result<Account, AppError> {
-        if !self.rules.signup_open {
-            return Err(AppError::SignupClosed);
-        }
-        self.admit(&new.origin).await?;
-        self.create_account(new).await
-    }
-
     /// Checks whether an account could be created with this address, before its password is entered.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use super::compose_mail::Undeliverable;
 use super::error::AppError;
 use crate::domain::clock::draw;
 use crate::domain::event::EventKind;
+use crate::domain::mail::MailKind;
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::{Entry, LEASE, Lease, Outcome, RENEWAL, Round, backoff};
 use crate::ports::mail::{DeliveryError, MailSession, NoSession, SendError};
@@ -72,7 +73,7 @@ enum Attempt {
 }
 
 /// Reason for which a mail without an account is given up.
-const DELETED: &str = "the account was deleted";
+pub(super) const DELETED: &str = "the account was deleted";
 
 pub(super) fn domain(address: &str) -> &str {
     address
@@ -181,10 +182,7 @@ impl App {
         if !no_session.was_attempted {
             return Ok(None);
         }
-        let Some(account) = self.store.account(entry.account).await? else {
-            return Ok(Some(DELETED.to_owned()));
-        };
-        Ok(self.mail(entry, &account).err().map(str::to_owned))
+        Ok(self.compose(entry).await?.err().map(str::to_owned))
     }
 
     /// Releases an entry that could not be offered. The history gets one line for each mail for as long as the server is
@@ -199,7 +197,7 @@ impl App {
     ) -> Result<Delivery, AppError> {
         self.release_entry(entry, was_attempted.then(|| error.to_string()))
             .await;
-        if was_attempted && entry.last_error.is_none() {
+        if was_attempted && entry.last_error.is_none() && has_history(entry) {
             let detail = format!("{}: {error}", entry.kind);
             let event = self.event(entry.account, EventKind::MailFailed, &entry.origin, detail);
             self.store.record(&event).await?;
@@ -296,10 +294,7 @@ impl App {
         session: Box<dyn MailSession>,
     ) -> Result<Attempt, AppError> {
         let dead = |error: String| Ok(Attempt::Made(Delivery::Dead { error }));
-        let Some(account) = self.store.account(entry.account).await? else {
-            return dead(DELETED.to_owned());
-        };
-        let message = match self.message(entry, &account) {
+        let (message, informed) = match self.message(entry).await? {
             Ok(message) => message,
             Err(Undeliverable::Obsolete(why)) => return dead(why.to_owned()),
             Err(Undeliverable::Broken(error)) => {
@@ -309,6 +304,11 @@ impl App {
         match session.send(&message).await {
             Ok(receipt) => {
                 self.policy().accepted();
+                if let Some(account) = informed {
+                    let detail = format!("{}: {}", MailKind::AccountExists, receipt.reply);
+                    let event = self.event(account, EventKind::MailSent, &entry.origin, detail);
+                    self.store.record(&event).await?;
+                }
                 Ok(Attempt::Made(Delivery::Sent {
                     reply: receipt.reply,
                 }))
@@ -379,6 +379,7 @@ impl App {
             &entry.origin,
             format!("{}: {detail}", entry.kind),
         );
+        let event = has_history(entry).then_some(&event);
         let Some(lease) = entry.lease else {
             return Err(AppError::Internal(
                 format!("outbox entry {} was delivered without a lease", entry.id).into(),
@@ -388,7 +389,7 @@ impl App {
         let store = &self.store;
         let mut tries = 1;
         let held = loop {
-            match store.settle(entry.id, lease.holder, &outcome, &event).await {
+            match store.settle(entry.id, lease.holder, &outcome, event).await {
                 Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_)))
                     if began.elapsed() < SETTLE_TIMEOUT =>
                 {
@@ -416,4 +417,9 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// Returns whether the results of a mail are lines in a history. The account of a sign-up does not exist yet.
+pub(super) fn has_history(entry: &Entry) -> bool {
+    entry.kind != MailKind::ConfirmSignup
 }

@@ -334,8 +334,8 @@ impl App {
             let Ok(account) = self.store.account(entry.account).await else {
                 break;
             };
-            if let Some(account) = account {
-                let rank = self.policy().rank(domain(&recipient(entry, &account)));
+            if let Some(recipient) = recipient(entry, account.as_ref()) {
+                let rank = self.policy().rank(domain(&recipient));
                 ranked.push((rank, number));
             }
         }

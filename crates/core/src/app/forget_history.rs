@@ -1,4 +1,4 @@
-//! Deletion of old history and of expired rate limits.
+//! Deletion of old history, and of expired rate limits and pending changes.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::error::AppError;
 const PERIOD: Duration = Duration::from_secs(3_600);
 
 impl App {
-    /// Deletes the lines of all histories that are older than the configured age, and the expired rate limits. Returns the
-    /// number of lines.
+    /// Deletes the lines of all histories that are older than the configured age, and the expired rate limits and pending
+    /// changes. Returns the number of lines.
     ///
     /// # Errors
     /// The database.
@@ -21,6 +21,7 @@ impl App {
         let now = self.clock.now();
         let oldest = now - self.rules.history_kept;
         self.store.delete_expired_limits(now).await?;
+        self.store.delete_expired_pending(now).await?;
         Ok(self.store.delete_events_before(oldest).await?)
     }
 

@@ -6,9 +6,11 @@ use super::error::AppError;
 use crate::domain::account::Account;
 use crate::domain::clock::draw;
 use crate::domain::event::Origin;
-use crate::domain::id::{EntryId, LeaseId};
+use crate::domain::fingerprint::Fingerprint;
+use crate::domain::id::{AccountId, EntryId, LeaseId};
 use crate::domain::mail::MailKind;
 use crate::domain::outbox::{Entry, EntryState, LEASE, Lease};
+use crate::domain::pending::PendingChange;
 
 /// Deliverer of a mail that a use case queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +30,49 @@ impl App {
         origin: &Origin,
         mode: DeliveryMode,
     ) -> Entry {
+        self.new_entry(
+            account.id,
+            kind,
+            self.keys.fingerprint(account),
+            origin,
+            mode,
+        )
+    }
+
+    /// Creates the outbox entry of the mail with the link of a pending change. The worker delivers it.
+    pub(super) fn pending_entry(&self, change: &PendingChange, account: Option<&Account>) -> Entry {
+        let fingerprint = self.keys.pending_fingerprint(change, account);
+        let (kind, origin) = (change.kind.mail(), &change.origin);
+        Entry {
+            recipient: Some(change.address.clone()),
+            ..self.new_entry(
+                change.account,
+                kind,
+                fingerprint,
+                origin,
+                DeliveryMode::Queue,
+            )
+        }
+    }
+
+    fn new_entry(
+        &self,
+        account: AccountId,
+        kind: MailKind,
+        fingerprint: Fingerprint,
+        origin: &Origin,
+        mode: DeliveryMode,
+    ) -> Entry {
         let now = self.clock.now();
         let held = mode == DeliveryMode::DeliverNow;
         Entry {
             id: EntryId::new(now, draw(&*self.rng)),
-            account: account.id,
+            account,
             recipient: None,
             kind,
             requested_at: now,
             origin: origin.clone(),
-            fingerprint: self.keys.fingerprint(account),
+            fingerprint,
             state: EntryState::Waiting,
             attempts: u32::from(held),
             next_try_at: now,

@@ -38,6 +38,28 @@ impl App {
         result.map(|(_, token)| token)
     }
 
+    /// Verifies the password of an account that has authenticated, with the limit of logins: a stolen session must not become a
+    /// way to guess the password.
+    ///
+    /// # Errors
+    /// [`AppError::WrongPassword`]; [`AppError::RateLimited`]; [`AppError::Busy`]; the database.
+    pub(super) async fn verify_owner(
+        &self,
+        account: &Account,
+        password: &PasswordInput,
+        origin: &Origin,
+    ) -> Result<(), AppError> {
+        let counting = self.counting(Limit::Login, origin, &account.address);
+        self.refuse_delayed(counting).await?;
+        let work = self.login_cost().await?;
+        let hash = Some(&account.password_hash);
+        if self.hasher.verify(password, hash, work).await? {
+            return self.forgive_failures(counting).await;
+        }
+        self.count_failure(counting, account.id, origin).await?;
+        Err(AppError::WrongPassword)
+    }
+
     async fn verify_login(
         &self,
         email: &str,

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, stream};
 
 use super::application::App;
-use super::deliver_outbox::Delivery;
+use super::compose_mail::recipient;
+use super::deliver_outbox::{Delivery, has_history};
 use super::error::AppError;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::EntryId;
@@ -77,7 +78,10 @@ impl App {
         for entry in store.entries(after, limit).await? {
             let account = store.account(entry.account).await?;
             mails.push(QueuedMail {
-                address: account.map(|account| account.address),
+                address: match has_history(&entry) {
+                    true => account.map(|account| account.address),
+                    false => recipient(&entry, None),
+                },
                 entry,
             });
         }
@@ -112,7 +116,12 @@ impl App {
             entry.kind.name(),
         );
         let store = &self.store;
-        let is_held = store.settle(id, lease.holder, &Outcome::Dropped, &event);
+        let is_held = store.settle(
+            id,
+            lease.holder,
+            &Outcome::Dropped,
+            has_history(&entry).then_some(&event),
+        );
         if !is_held.await? {
             return Err(AppError::MailHeld(id));
         }

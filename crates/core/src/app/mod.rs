@@ -8,6 +8,7 @@
 
 mod application;
 mod authenticate;
+mod change_address;
 mod complete_reset;
 mod compose_mail;
 mod copy;
@@ -25,12 +26,14 @@ mod login_work;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
+mod pending_links;
 mod request_reset;
+mod sign_up;
 mod snapshot;
 pub mod system;
 mod token_keys;
 
-pub use application::{App, Dependencies, Rules};
+pub use application::{App, Dependencies, Rules, SignupMode};
 pub use authenticate::AccessError;
 pub use complete_reset::CompletedReset;
 pub use copy::{CopyError, CopyReport, copy};

@@ -25,7 +25,7 @@ use crate::ports::store::QueueResult;
 /// the same mean.
 const RESPONSE_STEP: Duration = Duration::from_millis(100);
 
-async fn wait_for_next_step(began: Instant) {
+pub(super) async fn wait_for_next_step(began: Instant) {
     let past_steps = began.elapsed().as_nanos() / RESPONSE_STEP.as_nanos();
     let steps = u32::try_from(past_steps + 1).unwrap_or(u32::MAX);
     sleep_until(began + RESPONSE_STEP.saturating_mul(steps)).await;

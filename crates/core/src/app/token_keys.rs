@@ -11,12 +11,14 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use super::error::AppError;
 use crate::domain::account::Account;
 use crate::domain::clock::{Rng, draw};
 use crate::domain::fingerprint::{Fingerprint, FingerprintKey};
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, PendingId};
 use crate::domain::limit::{Limit, LimitKey};
 use crate::domain::password::PasswordHash;
+use crate::domain::pending::{PendingChange, PendingKind};
 use crate::domain::token::{LONGEST, Purpose, Token, TokenError};
 
 /// Returns a placeholder of the length of a reset token, for a test mail. It is not a JWT, so no key verifies it.
@@ -174,6 +176,16 @@ impl TokenKeys {
         })
     }
 
+    /// Returns the fingerprint of a pending change.
+    pub fn pending_fingerprint(
+        &self,
+        change: &PendingChange,
+        account: Option<&Account>,
+    ) -> Fingerprint {
+        let key = &self.current.fingerprints;
+        key.pending_fingerprint(change, account)
+    }
+
     /// Returns the key under which a limit for `subject` is stored.
     pub fn limit_key(&self, limit: Limit, subject: &str) -> LimitKey {
         self.current.fingerprints.limit_key(limit, subject)
@@ -188,12 +200,12 @@ impl TokenKeys {
         lifetime: Duration,
         rng: &dyn Rng,
     ) -> Token {
-        let issued_at = issued_at.as_second();
         let fingerprints = &self.current.fingerprints;
         let fingerprint = match self.form {
             TokenForm::Short => fingerprints.short_fingerprint(purpose, account),
             TokenForm::Long => fingerprints.fingerprint(purpose, account),
         };
+        let issued_at = issued_at.as_second();
         let claims = Claims {
             sub: account.id.to_string(),
             iat: issued_at,
@@ -202,9 +214,34 @@ impl TokenKeys {
             purpose: purpose.name().to_owned(),
             fingerprint: fingerprint.as_str().to_owned(),
         };
+        self.sign(claims, self.form)
+    }
+
+    /// Creates the token of a pending change, for the account's present credential. Servers of earlier versions know no
+    /// pending changes, so there is no long form of it.
+    pub fn issue_pending(
+        &self,
+        change: &PendingChange,
+        account: Option<&Account>,
+        rng: &dyn Rng,
+    ) -> Token {
+        let fingerprints = &self.current.fingerprints;
+        let fingerprint = fingerprints.pending_fingerprint(change, account);
+        let claims = Claims {
+            sub: change.id.to_string(),
+            iat: change.requested_at.as_second(),
+            exp: change.expires_at.as_second(),
+            jti: URL_SAFE_NO_PAD.encode(draw::<16>(rng)),
+            purpose: change.kind.purpose().name().to_owned(),
+            fingerprint: fingerprint.as_str().to_owned(),
+        };
+        self.sign(claims, TokenForm::Short)
+    }
+
+    fn sign(&self, claims: Claims, form: TokenForm) -> Token {
         let mut header = Header::new(Algorithm::HS256);
         let key = &self.current.encoding;
-        let token = match self.form {
+        let token = match form {
             TokenForm::Short => {
                 header.typ = None;
                 jsonwebtoken::encode(&header, &claims, key)
@@ -227,17 +264,8 @@ impl TokenKeys {
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenError> {
-        if token.as_str().len() > LONGEST {
-            return Err(TokenError::Invalid);
-        }
-        let (claims, key) = self
-            .all()
-            .find_map(|key| authentic_claims(token, key).map(|claims| (claims, key)))
-            .ok_or(TokenError::Invalid)?;
+        let (claims, key) = self.authentic(token, purpose).ok_or(TokenError::Invalid)?;
         let account = claims.sub.parse().map_err(|_| TokenError::Invalid)?;
-        if claims.purpose != purpose.name() {
-            return Err(TokenError::Invalid);
-        }
         if now.as_second() >= claims.exp {
             return Err(TokenError::Expired { account });
         }
@@ -247,6 +275,58 @@ impl TokenKeys {
             fingerprint: Fingerprint::from_stored(claims.fingerprint),
             key: key.fingerprints.clone(),
         })
+    }
+}
+
+/// Token of a pending change that is authentic and not expired. The caller checks next whether it still fits the change.
+pub struct VerifiedPending {
+    /// Pending change that the token was made for.
+    pub id: PendingId,
+    fingerprint: Fingerprint,
+    key: FingerprintKey,
+}
+
+impl VerifiedPending {
+    /// Returns whether the change, and for a change of the address the credential, is still the one that the token was made
+    /// for.
+    pub fn fits(&self, change: &PendingChange, account: Option<&Account>) -> bool {
+        change.id == self.id && self.key.matches_pending(&self.fingerprint, change, account)
+    }
+}
+
+impl TokenKeys {
+    /// Verifies the token of a pending change, as [`TokenKeys::verify`] does.
+    ///
+    /// # Errors
+    /// [`AppError::ExpiredToken`] only for an authentic token of this kind; [`AppError::BadToken`] in all other cases.
+    pub fn verify_pending(
+        &self,
+        token: &Token,
+        kind: PendingKind,
+        now: Timestamp,
+    ) -> Result<VerifiedPending, AppError> {
+        let (claims, key) = self
+            .authentic(token, kind.purpose())
+            .ok_or(AppError::BadToken)?;
+        let id = claims.sub.parse().map_err(|_| AppError::BadToken)?;
+        if now.as_second() >= claims.exp {
+            return Err(AppError::ExpiredToken);
+        }
+        Ok(VerifiedPending {
+            id,
+            fingerprint: Fingerprint::from_stored(claims.fingerprint),
+            key: key.fingerprints.clone(),
+        })
+    }
+
+    /// Returns the claims of a token whose signature, form and purpose are right, with the key that signed it.
+    fn authentic(&self, token: &Token, purpose: Purpose) -> Option<(Claims, &Key)> {
+        if token.as_str().len() > LONGEST {
+            return None;
+        }
+        self.all()
+            .find_map(|key| authentic_claims(token, key).map(|claims| (claims, key)))
+            .filter(|(claims, _)| claims.purpose == purpose.name())
     }
 }
 
@@ -513,7 +593,7 @@ mod tests {
                     for purpose in [Purpose::Reset, Purpose::Access] {
                         let ours = match purpose {
                             Purpose::Reset => &reset,
-                            Purpose::Access => &access,
+                            _ => &access,
                         };
                         // The result is the same after the real tokens have expired.
                         for now in [1_001, 10_000_000] {

@@ -124,10 +124,16 @@ named! {
         ResetRefused = "reset_refused",
         /// An administrator set the password.
         PasswordSet = "password_set",
-        /// An administrator changed the address. The detail has both.
+        /// The address was changed. The detail has both.
         AddressChanged = "address_changed",
         /// An administrator ended all sessions.
         AccessRevoked = "access_revoked",
+        /// The owner requested a change of the address. The detail has the new one.
+        AddressRequested = "address_requested",
+        /// The owner of the previous address reverted the change. The detail has both.
+        AddressReverted = "address_reverted",
+        /// A link that confirms or reverts an address was refused. The detail has the reason.
+        AddressRefused = "address_refused",
         /// Logins are delayed after too many wrong passwords.
         LoginDelayed = "login_delayed",
         /// A login succeeded.

@@ -9,6 +9,7 @@ use sha2::Sha256;
 
 use super::account::Account;
 use super::limit::{Limit, LimitKey};
+use super::pending::{PendingChange, PendingKind};
 use super::token::Purpose;
 
 /// Length of a short fingerprint, in bytes.
@@ -60,15 +61,28 @@ impl FingerprintKey {
 
     /// Returns whether a fingerprint, whole or short, is that of the account's present credential.
     pub fn matches(&self, fingerprint: &Fingerprint, purpose: Purpose, account: &Account) -> bool {
-        let Ok(digest) = URL_SAFE_NO_PAD.decode(fingerprint.as_str()) else {
-            return false;
-        };
-        let mac = self.bind(purpose, account);
-        // Both compare in constant time.
-        match digest.len() {
-            SHORT => mac.verify_truncated_left(&digest).is_ok(),
-            _ => mac.verify_slice(&digest).is_ok(),
-        }
+        is_digest(fingerprint, self.bind(purpose, account))
+    }
+
+    /// Returns the short fingerprint of a pending change. A change of the address that is to be confirmed is bound to the
+    /// present credential of the account too.
+    pub fn pending_fingerprint(
+        &self,
+        change: &PendingChange,
+        account: Option<&Account>,
+    ) -> Fingerprint {
+        let digest = self.bind_pending(change, account).finalize().into_bytes();
+        Fingerprint(URL_SAFE_NO_PAD.encode(&digest[..SHORT]))
+    }
+
+    /// Returns whether a fingerprint is that of a pending change.
+    pub fn matches_pending(
+        &self,
+        fingerprint: &Fingerprint,
+        change: &PendingChange,
+        account: Option<&Account>,
+    ) -> bool {
+        is_digest(fingerprint, self.bind_pending(change, account))
     }
 
     /// Returns the digest under which a limit is stored, so that the database does not reveal its subject.
@@ -83,7 +97,10 @@ impl FingerprintKey {
         let revocation = account.revocation.as_ref();
         let (address, revocation): (&[u8], &[u8]) = match purpose {
             Purpose::Reset => (account.address.as_bytes(), b""),
-            Purpose::Access => (b"", revocation.map_or(b"", |id| id.as_bytes())),
+            Purpose::Access
+            | Purpose::ConfirmSignup
+            | Purpose::ConfirmAddress
+            | Purpose::RevertAddress => (b"", revocation.map_or(b"", |id| id.as_bytes())),
         };
         self.digest(&[
             purpose.name().as_bytes(),
@@ -91,6 +108,18 @@ impl FingerprintKey {
             address,
             account.password_hash.as_str().as_bytes(),
             revocation,
+        ])
+    }
+
+    fn bind_pending(&self, change: &PendingChange, account: Option<&Account>) -> Hmac<Sha256> {
+        let present = account.filter(|_| change.kind == PendingKind::ConfirmAddress);
+        self.digest(&[
+            change.kind.purpose().name().as_bytes(),
+            change.id.as_bytes(),
+            change.account.as_bytes(),
+            change.address.as_bytes(),
+            present.map_or(b"", |account| account.address.as_bytes()),
+            present.map_or(b"", |account| account.password_hash.as_str().as_bytes()),
         ])
     }
 
@@ -102,5 +131,16 @@ impl FingerprintKey {
             mac.update(part);
         }
         mac
+    }
+}
+
+/// Compares a fingerprint, whole or short, with a digest in constant time.
+fn is_digest(fingerprint: &Fingerprint, mac: Hmac<Sha256>) -> bool {
+    let Ok(digest) = URL_SAFE_NO_PAD.decode(fingerprint.as_str()) else {
+        return false;
+    };
+    match digest.len() {
+        SHORT => mac.verify_truncated_left(&digest).is_ok(),
+        _ => mac.verify_slice(&digest).is_ok(),
     }
 }

@@ -111,6 +111,11 @@ id_type! {
     RevocationId
 }
 
+id_type! {
+    /// Id of a pending change.
+    PendingId
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,10 @@ const IPV6_PREFIX: u32 = 64;
 pub enum Limit {
     /// Reset requests, by address: 3 at once, then 1 in 5 minutes.
     Forgot,
+    /// Sign-ups that are to be confirmed, by address: 3 at once, then 1 in 5 minutes.
+    Signup,
+    /// Requested changes of the address, by account: 3 at once, then 1 in 5 minutes.
+    Address,
     /// Failed logins, by address: 10, then a delay that doubles from 1 second to 15 minutes.
     Login,
     /// Sign-ups, logins, reset requests and resets, by client address: 60 a minute.
@@ -50,12 +54,20 @@ pub struct TooEarly {
 }
 
 impl Limit {
-    pub const ALL: &[Self] = &[Self::Forgot, Self::Login, Self::Client];
+    pub const ALL: &[Self] = &[
+        Self::Forgot,
+        Self::Signup,
+        Self::Address,
+        Self::Login,
+        Self::Client,
+    ];
 
     /// Returns the name, which is part of the digest of a key and a label of the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forgot => "forgot",
+            Self::Signup => "signup",
+            Self::Address => "address",
             Self::Login => "login",
             Self::Client => "client",
         }
@@ -76,7 +88,9 @@ impl Limit {
     pub fn count(self, stored: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
         let stored = stored.filter(|state| now < self.expires_at(state));
         match self {
-            Self::Forgot => count_spaced(stored, now, 3, Duration::from_secs(300)),
+            Self::Forgot | Self::Signup | Self::Address => {
+                count_spaced(stored, now, 3, Duration::from_secs(300))
+            }
             Self::Client => count_in_window(stored, now, 60, Duration::from_secs(60)),
             Self::Login => count_failure(stored, now),
         }
@@ -85,7 +99,7 @@ impl Limit {
     /// Returns the time at which a state expires.
     pub fn expires_at(self, state: &LimitState) -> Timestamp {
         match self {
-            Self::Forgot | Self::Client => state.until,
+            Self::Forgot | Self::Signup | Self::Address | Self::Client => state.until,
             Self::Login => state.until + FAILURES_KEPT,
         }
     }

@@ -138,6 +138,62 @@ mails! {
         /// Address of the page that requests a link.
         forgot_url: Internal = SAMPLE_FORGOT_URL,
     }
+
+    /// Mail with the link to confirm the address of a new account.
+    ConfirmSignup = "confirm_signup" {
+        /// Link with the token; must be whole on one line.
+        url: TokenLink = SAMPLE_LINK,
+        /// Address that the mail is for.
+        email: UserInput = SAMPLE_ADDRESS,
+        /// Period in which the link is valid, from the request.
+        lifetime: Period = "24h",
+        /// Time when the link expires.
+        expires_at: Time = "2027-03-15T09:26:00Z",
+        /// Source of the request or change: a device, or an administrator.
+        origin: UserInput = SAMPLE_ORIGIN,
+    }
+
+    /// Mail to the owner of an account whose address is used for a sign-up, or for another account.
+    AccountExists = "account_exists" {
+        /// Address that the mail is for.
+        email: UserInput = SAMPLE_ADDRESS,
+        /// Time of the request for the link.
+        requested_at: Time = "2027-03-14T09:26:00Z",
+        /// Source of the request or change: a device, or an administrator.
+        origin: UserInput = SAMPLE_ORIGIN,
+        /// Address of the page that requests a link.
+        forgot_url: Internal = SAMPLE_FORGOT_URL,
+    }
+
+    /// Mail to the new address of an account, with the link to confirm it.
+    ConfirmAddress = "confirm_address" {
+        /// Link with the token; must be whole on one line.
+        url: TokenLink = SAMPLE_LINK,
+        /// Address that the mail is for.
+        email: UserInput = SAMPLE_ADDRESS,
+        /// Period in which the link is valid, from the request.
+        lifetime: Period = "24h",
+        /// Time when the link expires.
+        expires_at: Time = "2027-03-15T09:26:00Z",
+        /// Source of the request or change: a device, or an administrator.
+        origin: UserInput = SAMPLE_ORIGIN,
+    }
+
+    /// Mail to the previous address of an account after its owner changed it, with the link to revert the change.
+    RevertAddress = "revert_address" {
+        /// Link with the token; must be whole on one line.
+        url: TokenLink = SAMPLE_LINK,
+        /// Address that the mail is for.
+        email: UserInput = SAMPLE_ADDRESS,
+        /// Time of the change that the mail reports.
+        at: Time = "2027-03-14T09:31:00Z",
+        /// Period in which the link is valid, from the request.
+        lifetime: Period = "7d",
+        /// Time when the link expires.
+        expires_at: Time = "2027-03-21T09:31:00Z",
+        /// Source of the request or change: a device, or an administrator.
+        origin: UserInput = SAMPLE_ORIGIN,
+    }
 }
 
 const SAMPLE_ADDRESS: &str = "ann@example.com";

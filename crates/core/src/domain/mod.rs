@@ -20,6 +20,7 @@ pub mod mail_server;
 pub mod movie;
 pub mod outbox;
 pub mod password;
+pub mod pending;
 pub mod phrase;
 pub mod span;
 pub mod spelling;

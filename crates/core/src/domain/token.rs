@@ -20,6 +20,12 @@ named! {
         Reset = "reset",
         /// Access to the API, and nothing else.
         Access = "access",
+        /// One account for an address that its owner confirms.
+        ConfirmSignup = "signup",
+        /// One change of the address, to one that its owner confirms.
+        ConfirmAddress = "email",
+        /// Undoing one change of the address.
+        RevertAddress = "revert",
     }
 }
 

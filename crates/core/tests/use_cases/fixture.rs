@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::app::{
     App, AppError, CompletedReset, Delivery, DeliveryMode, Dependencies, Hasher, NewAccount,
-    ResetRequest, Rules, TokenKeys,
+    ResetRequest, Rules, SignupMode, TokenKeys,
 };
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::clock::{Clock, draw};
@@ -73,7 +73,8 @@ impl Fixture {
                 password_policy: PasswordPolicy { min_length: 8 },
                 limits: true,
                 conceal_accounts: false,
-                signup_open: true,
+                signup: SignupMode::Open,
+                max_pending_signups: 1_000,
                 public_url: "https://movies.example".to_owned(),
                 sender: "Movie-bag <support@movies.example>".to_owned(),
             },

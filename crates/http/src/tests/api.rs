@@ -155,7 +155,7 @@ async fn each_invalid_auth_request_gets_its_error_code() {
 async fn settings_can_conceal_accounts_and_close_sign_up() {
     let server = Server::start_with(HttpOptions::default(), |rules| {
         rules.conceal_accounts = true;
-        rules.signup_open = false;
+        rules.signup = movie_bag_core::app::SignupMode::Closed;
     })
     .await;
     let response = server

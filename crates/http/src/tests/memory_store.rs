@@ -12,20 +12,22 @@ use tokio::sync::Semaphore;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
-use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
+use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, PendingId, RevocationId};
 use movie_bag_core::domain::limit::{LimitKey, LimitState, TooEarly};
 use movie_bag_core::domain::movie::{Movie, MovieChanges};
 use movie_bag_core::domain::outbox::{Entry, Lease, OutboxState, Outcome, Round};
+use movie_bag_core::domain::pending::PendingChange;
 use movie_bag_core::ports::store::{
     AccountCreation, Accounts, CredentialChange, Deletion, History, LeaseMode, LeaseResult,
-    LimitedCall, Limits, MovieChange, MovieCreation, Movies, Outbox, QueueResult, Replacement,
-    Store, StoreError,
+    LimitedCall, Limits, MovieChange, MovieCreation, Movies, Outbox, PendingChanges, PutPending,
+    QueueResult, Replacement, Store, StoreError,
 };
 
 pub(super) struct MemoryStore {
     pub(super) accounts: Mutex<BTreeMap<AccountId, Account>>,
     pub(super) movies: Mutex<BTreeMap<MovieId, Movie>>,
     pub(super) mails: Mutex<Vec<Entry>>,
+    pub(super) pending: Mutex<BTreeMap<String, PendingChange>>,
     pub(super) tallies: Mutex<HashMap<LimitKey, LimitState>>,
     /// Most calls fail with [`StoreError::Unavailable`].
     pub(super) is_down: AtomicBool,
@@ -43,6 +45,7 @@ impl MemoryStore {
             accounts: Mutex::default(),
             movies: Mutex::default(),
             mails: Mutex::default(),
+            pending: Mutex::default(),
             tallies: Mutex::default(),
             is_down: AtomicBool::new(false),
             panics: AtomicBool::new(false),
@@ -179,6 +182,20 @@ impl Outbox for MemoryStore {
         })
     }
 
+    async fn queue_signup_mail(
+        &self,
+        entry: &Entry,
+        counting: Option<LimitedCall>,
+    ) -> Result<Result<(), TooEarly>, StoreError> {
+        if let Some(counting) = counting
+            && let Err(early) = self.count(counting).await?
+        {
+            return Ok(Err(early));
+        }
+        self.mails.lock().unwrap().push(entry.clone());
+        Ok(Ok(()))
+    }
+
     async fn lease_entry(
         &self,
         _: EntryId,
@@ -216,7 +233,7 @@ impl Outbox for MemoryStore {
         _: EntryId,
         _: LeaseId,
         _: &Outcome,
-        _: &Event,
+        _: Option<&Event>,
     ) -> Result<bool, StoreError> {
         Ok(false)
     }
@@ -234,6 +251,68 @@ impl Outbox for MemoryStore {
 
     async fn entries_of(&self, _: AccountId) -> Result<Vec<Entry>, StoreError> {
         Ok(self.mails.lock().unwrap().clone())
+    }
+}
+
+#[async_trait]
+impl PendingChanges for MemoryStore {
+    async fn put_pending(
+        &self,
+        change: &PendingChange,
+        most: Option<u64>,
+    ) -> Result<PutPending, StoreError> {
+        let mut pending = self.pending.lock().unwrap();
+        if most.is_some_and(|most| pending.len() as u64 >= most) {
+            return Ok(PutPending::Full);
+        }
+        let known = pending.get(&change.key());
+        let stored = PendingChange {
+            id: known.map_or(change.id, |known| known.id),
+            account: known.map_or(change.account, |known| known.account),
+            ..change.clone()
+        };
+        pending.insert(change.key(), stored.clone());
+        Ok(PutPending::Stored(Box::new(stored)))
+    }
+
+    async fn pending_change(&self, id: PendingId) -> Result<Option<PendingChange>, StoreError> {
+        let pending = self.pending.lock().unwrap();
+        Ok(pending.values().find(|change| change.id == id).cloned())
+    }
+
+    async fn pending_changes_of(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<PendingChange>, StoreError> {
+        let pending = self.pending.lock().unwrap();
+        let of_account = pending.values().filter(|change| change.account == account);
+        Ok(of_account.cloned().collect())
+    }
+
+    async fn pending_changes(
+        &self,
+        _: Option<PendingId>,
+        _: usize,
+    ) -> Result<Vec<PendingChange>, StoreError> {
+        Ok(self.pending.lock().unwrap().values().cloned().collect())
+    }
+
+    async fn is_address_revertible(
+        &self,
+        _: &EmailAddress,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn delete_pending(&self, changes: &[PendingChange]) -> Result<(), StoreError> {
+        let mut pending = self.pending.lock().unwrap();
+        pending.retain(|_, kept| changes.iter().all(|change| change.id != kept.id));
+        Ok(())
+    }
+
+    async fn delete_expired_pending(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
     }
 }
 

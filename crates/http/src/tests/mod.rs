@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use movie_bag_core::app::system::SystemRng;
-use movie_bag_core::app::{App, Dependencies, Hasher, Rules, TokenKeys};
+use movie_bag_core::app::{App, Dependencies, Hasher, Rules, SignupMode, TokenKeys};
 use movie_bag_core::domain::clock::Clock;
 use movie_bag_core::domain::event::Origin;
 use movie_bag_core::domain::mail::Mail;
@@ -149,7 +149,8 @@ impl Server {
             password_policy: PasswordPolicy { min_length: 8 },
             limits: true,
             conceal_accounts: false,
-            signup_open: true,
+            signup: SignupMode::Open,
+            max_pending_signups: 1_000,
             public_url: "https://movie-bag.example".to_owned(),
             sender: "support@movie-bag.example".to_owned(),
         };

@@ -14,6 +14,14 @@ fn mails() -> Vec<Entry> {
             state: EntryState::Dead,
             ..entry(2, 2, 0)
         },
+        signup_mail(3, 9, "carl@example.com"),
+    ]
+}
+
+fn pending_changes() -> Vec<PendingChange> {
+    vec![
+        pending(1, PendingKind::ConfirmSignup, 9, "carl@example.com"),
+        pending(2, PendingKind::RevertAddress, 1, "Ann@Example.com"),
     ]
 }
 
@@ -41,6 +49,7 @@ fn holder(number: u8) -> LeaseId {
 async fn take_all_in(store: &Arc<dyn CopyableStore>, by: LeaseId) {
     for portion in [
         CopyBatch::Accounts(vec![account(1), account(2)]),
+        CopyBatch::PendingChanges(pending_changes()),
         CopyBatch::Movies(vec![movie(1, 1), movie(2, 2), movie(3, 1)]),
         CopyBatch::Mails(mails()),
         CopyBatch::Events(events()),
@@ -59,8 +68,9 @@ pub(super) async fn copied_data_is_read_back_unchanged(store: &Arc<dyn CopyableS
 
     let counts = Counts {
         accounts: 2,
+        pending_changes: 2,
         movies: 3,
-        mails: 2,
+        mails: 3,
         events: 4,
     };
     assert_eq!(store.counts().await.unwrap(), counts);
@@ -68,6 +78,8 @@ pub(super) async fn copied_data_is_read_back_unchanged(store: &Arc<dyn CopyableS
     assert_eq!(all, [account(1), account(2)]);
     let all = store.movies(None, 10).await.unwrap();
     assert_eq!(all, [movie(1, 1), movie(2, 2), movie(3, 1)]);
+    let all = store.pending_changes(None, 10).await.unwrap();
+    assert_eq!(all, pending_changes());
     let first = store.entries(None, 1).await.unwrap();
     let rest = store.entries(Some(first[0].id), 10).await.unwrap();
     assert_eq!([first, rest].concat(), mails());

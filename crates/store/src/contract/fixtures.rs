@@ -12,7 +12,9 @@ pub(super) use movie_bag_core::domain::event::{
     COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin,
 };
 pub(super) use movie_bag_core::domain::fingerprint::Fingerprint;
-pub(super) use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
+pub(super) use movie_bag_core::domain::id::{
+    AccountId, EntryId, LeaseId, MovieId, PendingId, RevocationId,
+};
 pub(super) use movie_bag_core::domain::limit::{Limit, LimitKey, TooEarly};
 pub(super) use movie_bag_core::domain::mail::MailKind;
 pub(super) use movie_bag_core::domain::movie::{Movie, MovieChanges};
@@ -20,10 +22,11 @@ pub(super) use movie_bag_core::domain::outbox::{
     Entry, EntryState, Lease, OutboxState, Outcome, Round,
 };
 pub(super) use movie_bag_core::domain::password::PasswordHash;
+pub(super) use movie_bag_core::domain::pending::{PendingChange, PendingKind};
 pub(super) use movie_bag_core::ports::store::{
     AccountCreation, CopyBatch, CopyableStore, Counts, CredentialChange, Deletion, LeaseMode,
-    LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, QueueResult, Replacement,
-    StoreError,
+    LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, PutPending, QueueResult,
+    Replacement, StoreError,
 };
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -70,6 +73,27 @@ pub(crate) fn lease(holder: u8, until: i64) -> Lease {
     Lease {
         holder: LeaseId::from_bytes([holder; 12]),
         until: at(until),
+    }
+}
+
+pub(crate) fn pending(id: u8, kind: PendingKind, number: u8, address: &str) -> PendingChange {
+    PendingChange {
+        id: PendingId::from_bytes([id; 12]),
+        kind,
+        account: AccountId::from_bytes([number; 12]),
+        address: address.to_owned(),
+        origin: Origin::Client("192.0.2.1".parse().unwrap()),
+        requested_at: at(0),
+        expires_at: at(100),
+    }
+}
+
+/// The mail of a sign-up for the account of this number.
+pub(crate) fn signup_mail(id: u8, number: u8, address: &str) -> Entry {
+    Entry {
+        kind: MailKind::ConfirmSignup,
+        recipient: Some(address.to_owned()),
+        ..entry(id, number, 0)
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod limits;
 mod model;
 mod movies;
 mod outbox;
+mod pending;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use model::*;
 use movie_bag_core::ports::store::CopyableStore;
 use movies::*;
 use outbox::*;
+use pending::*;
 
 /// An empty store, and a guard that keeps its database.
 struct FreshStore {
@@ -145,6 +147,13 @@ store_contract! {
     queueing_counts_toward_a_limit_for_known_and_unknown_accounts,
     a_changed_password_clears_the_failed_logins,
     expired_tallies_are_deleted,
+    a_pending_change_is_found_by_its_id_and_its_account,
+    a_repeated_request_keeps_the_ids_of_the_pending_change,
+    sign_ups_are_refused_at_the_maximum_until_one_expires,
+    one_of_twenty_concurrent_requests_creates_the_pending_change,
+    a_pending_change_is_deleted_with_its_mails,
+    an_address_is_revertible_in_any_case_until_the_link_expires,
+    the_mail_of_a_sign_up_is_delivered_without_an_account,
     an_added_movie_is_read_back_unchanged,
     a_movies_name_is_unique,
     movies_are_listed_in_the_order_of_their_ids,

@@ -331,7 +331,7 @@ impl Run<'_> {
                 let held = held.cloned();
                 let account = held.as_ref().map_or(account(9).id, |entry| entry.account);
                 let event = self.event(account, EventKind::MailFailed);
-                let settled = self.store.settle(id, holder, &outcome, &event).await;
+                let settled = self.store.settle(id, holder, &outcome, Some(&event)).await;
                 assert_eq!(settled.unwrap(), held.is_some());
                 let Some(mut entry) = held else { return };
                 self.model.events.push(event);
@@ -511,6 +511,7 @@ impl Run<'_> {
         };
         assert_eq!(store.outbox_state().await.unwrap(), state);
         let counts = Counts {
+            pending_changes: 0,
             accounts: model.accounts.len() as u64,
             movies: model.movies.len() as u64,
             mails: model.entries.len() as u64,

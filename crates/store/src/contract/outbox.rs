@@ -144,7 +144,7 @@ pub(super) async fn an_entry_queued_with_a_lease_belongs_to_its_holder(
                 EntryId::from_bytes([1; 12]),
                 lease(1, 15).holder,
                 &Outcome::Sent,
-                &event(1, EventKind::MailSent, 3)
+                Some(&event(1, EventKind::MailSent, 3))
             )
             .await
             .unwrap()
@@ -207,7 +207,7 @@ pub(super) async fn a_worker_without_the_lease_settles_nothing(store: &Arc<dyn C
                     id,
                     lease(1, 15).holder,
                     &outcome,
-                    &event(1, EventKind::MailSent, 20)
+                    Some(&event(1, EventKind::MailSent, 20))
                 )
                 .await
                 .unwrap()
@@ -303,7 +303,7 @@ pub(super) async fn a_sent_mail_is_removed_a_failed_one_waits_a_dead_one_stays(
                     EntryId::from_bytes([id; 12]),
                     lease(id, 25).holder,
                     outcome,
-                    &told
+                    Some(&told)
                 )
                 .await
                 .unwrap()
@@ -391,7 +391,7 @@ pub(super) async fn several_entries_are_leased_at_once_in_the_order_of_their_due
     assert!(leased(3).await.is_empty());
     let sent = event(1, EventKind::MailSent, 6);
     let id = EntryId::from_bytes([3; 12]);
-    let settled = store.settle(id, lease(7, 20).holder, &Outcome::Sent, &sent);
+    let settled = store.settle(id, lease(7, 20).holder, &Outcome::Sent, Some(&sent));
     assert!(settled.await.unwrap());
 }
 
@@ -424,7 +424,7 @@ pub(super) async fn an_entry_is_leased_by_id_due_or_dead_unless_it_is_held(
     let told = event(1, EventKind::MailFailed, 3);
     assert!(
         store
-            .settle(id, lease(1, 15).holder, &dead, &told)
+            .settle(id, lease(1, 15).holder, &dead, Some(&told))
             .await
             .unwrap()
     );
@@ -468,7 +468,7 @@ pub(super) async fn a_dropped_mail_is_removed_and_its_event_stays(store: &Arc<dy
     let dropped = event(1, EventKind::MailDropped, 1);
     assert!(
         store
-            .settle(id, lease(1, 15).holder, &Outcome::Dropped, &dropped)
+            .settle(id, lease(1, 15).holder, &Outcome::Dropped, Some(&dropped))
             .await
             .unwrap()
     );
@@ -526,7 +526,7 @@ pub(super) async fn waiting_and_dead_entries_are_counted_with_the_oldest_request
     };
     let told = event(1, EventKind::MailFailed, 3);
     let holder = lease(1, 15).holder;
-    assert!(store.settle(id, holder, &dead, &told).await.unwrap());
+    assert!(store.settle(id, holder, &dead, Some(&told)).await.unwrap());
     let one_is_dead = OutboxState {
         waiting: 2,
         dead: 1,

@@ -12,6 +12,7 @@ pub(super) struct Collections {
     pub(super) history: TimedCollection,
     pub(super) journal: TimedCollection,
     pub(super) revocations: TimedCollection,
+    pub(super) pending: TimedCollection,
     pub(super) tallies: TimedCollection,
     pub(super) locks: TimedCollection,
     pub(super) decoys: TimedCollection,
@@ -28,6 +29,7 @@ impl Collections {
             history: collection("movie_bag_history"),
             journal: collection("movie_bag_journal"),
             revocations: collection("movie_bag_revocations"),
+            pending: collection("movie_bag_pending"),
             tallies: collection("movie_bag_tallies"),
             locks: collection("movie_bag_locks"),
             decoys: collection("movie_bag_decoys"),
@@ -35,7 +37,7 @@ impl Collections {
         }
     }
 
-    pub(super) fn all(&self) -> [&TimedCollection; 10] {
+    pub(super) fn all(&self) -> [&TimedCollection; 11] {
         [
             &self.user,
             &self.movie,
@@ -43,6 +45,7 @@ impl Collections {
             &self.history,
             &self.journal,
             &self.revocations,
+            &self.pending,
             &self.tallies,
             &self.locks,
             &self.decoys,

@@ -19,6 +19,7 @@ use super::documents::{
     object_id, to_document,
 };
 use super::paging::{ids_after, server_limit};
+use super::pending::PendingDocument;
 use super::timed_collection::TimedCollection;
 
 /// Id of the document in `movie_bag_meta` that marks an unfinished copy.
@@ -38,6 +39,7 @@ impl MongoStore {
         };
         Ok(Counts {
             accounts: count(&self.collections.user, doc! {}).await?,
+            pending_changes: count(&self.collections.pending, doc! {}).await?,
             movies: count(&self.collections.movie, doc! {}).await?,
             mails: count(&self.collections.outbox, doc! { "state": { "$ne": GONE } }).await?,
             events: count(&self.collections.history, doc! {}).await?,
@@ -113,6 +115,7 @@ impl Copying for MongoStore {
                 &self.collections.outbox,
                 &self.collections.history,
                 &self.collections.revocations,
+                &self.collections.pending,
                 &self.collections.locks,
             ] {
                 // The deletion has no time limit, since its duration depends on the number of documents.
@@ -152,6 +155,13 @@ impl Copying for MongoStore {
                         }))
                     });
                     insert_all(&self.collections.revocations, revocations).await?;
+                }
+                CopyBatch::PendingChanges(changes) => {
+                    insert_all(
+                        &self.collections.pending,
+                        to_documents::<_, PendingDocument>(changes),
+                    )
+                    .await?;
                 }
                 CopyBatch::Movies(movies) => {
                     insert_all(

@@ -59,7 +59,7 @@ fn unique_index(keys: Document) -> IndexModel {
 }
 
 impl MongoStore {
-    fn required_indexes(&self) -> [RequiredIndex<'_>; 14] {
+    fn required_indexes(&self) -> [RequiredIndex<'_>; 18] {
         let collections = &self.collections;
         // This index is not unique, since an existing database may contain addresses that differ only by case.
         let spellings = IndexOptions::builder()
@@ -99,6 +99,13 @@ impl MongoStore {
             ),
             (&collections.history, index(doc! { "at": 1 })),
             (&collections.journal, index(doc! { "account": 1 })),
+            (&collections.pending, unique_index(doc! { "key": 1 })),
+            (
+                &collections.pending,
+                index(doc! { "account": 1, "requested_at": 1 }),
+            ),
+            (&collections.pending, index(doc! { "kind": 1, "folded": 1 })),
+            (&collections.pending, index(doc! { "expires_at": 1 })),
             (
                 &collections.tallies,
                 index_with(doc! { "kept_until": 1 }, at_once()),

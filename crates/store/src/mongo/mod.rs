@@ -19,6 +19,7 @@ mod limits;
 mod movies;
 mod outbox;
 mod paging;
+mod pending;
 mod steps;
 mod tally_documents;
 #[cfg(test)]

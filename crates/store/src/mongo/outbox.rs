@@ -11,6 +11,7 @@ use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
+use movie_bag_core::domain::limit::TooEarly;
 use movie_bag_core::domain::mail::MailKind;
 use movie_bag_core::domain::outbox::{self, Entry, EntryState, Lease, OutboxState, Round};
 use movie_bag_core::ports::store::{
@@ -24,6 +25,7 @@ use super::documents::{
 };
 use super::errors::{describe, is_server_conflict};
 use super::paging::{fetch_page, server_limit};
+use super::steps::settle_update;
 use super::steps::{Outcome, Step};
 
 /// Matches the waiting entries of a round. Kinds of a newer version are left to that version.
@@ -330,6 +332,24 @@ impl Outbox for MongoStore {
         })
     }
 
+    async fn queue_signup_mail(
+        &self,
+        entry: &Entry,
+        counting: Option<LimitedCall>,
+    ) -> Result<Result<(), TooEarly>, StoreError> {
+        if let Some(counting) = counting
+            && let Err(early) = self.count(counting).await?
+        {
+            return Ok(Err(early));
+        }
+        self.run(async {
+            let entry = to_document(&EntryDocument::from(entry))?;
+            self.collections.outbox.insert_one(entry).await
+        })
+        .await
+        .map(Ok)
+    }
+
     async fn lease_due(
         &self,
         round: Round,
@@ -427,8 +447,15 @@ impl Outbox for MongoStore {
         id: EntryId,
         holder: LeaseId,
         outcome: &outbox::Outcome,
-        event: &Event,
+        event: Option<&Event>,
     ) -> Result<bool, StoreError> {
+        let Some(event) = event else {
+            let is_held = doc! { "_id": object_id(id.as_bytes()), "lease.holder": object_id(holder.as_bytes()) };
+            let settled = settle_update(&outcome.into(), None, true);
+            return self
+                .run(self.collections.outbox.update_one(is_held, settled))
+                .await;
+        };
         let step = Step::Settle {
             entry: object_id(id.as_bytes()),
             holder: object_id(holder.as_bytes()),

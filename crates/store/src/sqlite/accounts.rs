@@ -292,7 +292,7 @@ impl Accounts for SqliteStore {
         self.writer
             .write(move |connection| {
                 let deletion = count_deletion(connection, id).map_err(store_error)?;
-                // ON DELETE CASCADE deletes the rest.
+                // Foreign keys and a trigger delete the rest.
                 connection
                     .execute("DELETE FROM account WHERE id = ?", [id.as_bytes()])
                     .map_err(store_error)?;

@@ -13,6 +13,7 @@ use super::errors::{is_foreign_key_violation, store_error};
 use super::history::{insert_line, read_event};
 use super::movies::insert_movie;
 use super::outbox::insert_entry;
+use super::pending::put_change;
 
 fn count_all(connection: &Connection) -> Result<Counts, StoreError> {
     let count = |table: &str| {
@@ -24,6 +25,7 @@ fn count_all(connection: &Connection) -> Result<Counts, StoreError> {
     };
     Ok(Counts {
         accounts: count("account")?,
+        pending_changes: count("pending_change")?,
         movies: count("movie")?,
         mails: count("outbox")?,
         events: count("history")?,
@@ -50,13 +52,15 @@ fn require_holder(connection: &Connection, holder: LeaseId) -> Result<(), StoreE
 /// Inserts all rows. Returns the number of those that were skipped because their account does not exist.
 fn insert_all<T>(
     rows: &[T],
-    insert: impl Fn(&T) -> rusqlite::Result<()>,
+    insert: impl Fn(&T) -> rusqlite::Result<bool>,
 ) -> Result<u64, StoreError> {
     let mut left_out = 0;
     for row in rows {
         match insert(row) {
+            Ok(true) => {}
+            Ok(false) => left_out += 1,
             Err(error) if is_foreign_key_violation(&error) => left_out += 1,
-            inserted => inserted.map_err(store_error)?,
+            Err(error) => return Err(store_error(error)),
         }
     }
     Ok(left_out)
@@ -102,9 +106,9 @@ impl Copying for SqliteStore {
         self.writer
             .write(move |connection| {
                 if find_holder(connection)?.is_some() {
-                    // ON DELETE CASCADE deletes the rest.
+                    // Foreign keys and triggers delete the rest.
                     connection
-                        .execute_batch("DELETE FROM account; DELETE FROM half_copied;")
+                        .execute_batch("DELETE FROM account; DELETE FROM pending_change; DELETE FROM half_copied;")
                         .map_err(store_error)?;
                 } else if count_all(connection)? != Counts::default() {
                     return Ok(false);
@@ -126,18 +130,21 @@ impl Copying for SqliteStore {
             .write(move |connection| {
                 require_holder(connection, holder)?;
                 match &portion {
-                    CopyBatch::Accounts(accounts) => {
-                        insert_all(accounts, |account| insert_account(connection, account))
-                    }
-                    CopyBatch::Movies(movies) => {
-                        insert_all(movies, |movie| insert_movie(connection, movie))
-                    }
+                    CopyBatch::Accounts(accounts) => insert_all(accounts, |account| {
+                        insert_account(connection, account).map(|()| true)
+                    }),
+                    CopyBatch::PendingChanges(changes) => insert_all(changes, |change| {
+                        put_change(connection, change).map(|()| true)
+                    }),
+                    CopyBatch::Movies(movies) => insert_all(movies, |movie| {
+                        insert_movie(connection, movie).map(|()| true)
+                    }),
                     CopyBatch::Mails(mails) => {
                         insert_all(mails, |mail| insert_entry(connection, mail))
                     }
-                    CopyBatch::Events(events) => {
-                        insert_all(events, |event| insert_line(connection, event))
-                    }
+                    CopyBatch::Events(events) => insert_all(events, |event| {
+                        insert_line(connection, event).map(|()| true)
+                    }),
                 }
             })
             .await

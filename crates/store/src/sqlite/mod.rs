@@ -12,6 +12,7 @@ mod inspect;
 mod limits;
 mod movies;
 mod outbox;
+mod pending;
 mod private_file;
 mod readers;
 mod schema;

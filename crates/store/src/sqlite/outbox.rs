@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId};
+use movie_bag_core::domain::limit::TooEarly;
 use movie_bag_core::domain::mail::MailKind;
 use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, OutboxState, Outcome, Round};
 use movie_bag_core::ports::store::{
@@ -14,21 +15,29 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::SqliteStore;
 use super::columns::{parse_column, timestamp};
-use super::errors::{is_foreign_key_violation, store_error};
+use super::errors::store_error;
 use super::history::{insert_event, insert_event_into};
 use super::limits::count_call;
 
 const COLUMNS: &str = "id, account, recipient, kind, requested_at, origin, fingerprint, state, attempts, next_try_at, last_error, lease_holder, lease_until";
 
-/// Queues a mail as part of a larger step.
-pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
-    insert_entry_into(connection, "outbox", entry)
+/// Queues a mail as part of a larger step. Returns `false`, and queues nothing, if neither its account nor a sign-up for it
+/// exists.
+pub(super) fn insert_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
+    let condition = "WHERE EXISTS (SELECT 1 FROM account WHERE id = ?2)
+        OR EXISTS (SELECT 1 FROM pending_change WHERE account = ?2 AND kind = 'confirm_signup')";
+    insert_entry_into(connection, "outbox", entry, condition)
 }
 
-fn insert_entry_into(connection: &Connection, table: &str, entry: &Entry) -> rusqlite::Result<()> {
+fn insert_entry_into(
+    connection: &Connection,
+    table: &str,
+    entry: &Entry,
+    condition: &str,
+) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(&format!(
-            "INSERT INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO {table} ({COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 {condition}"
         ))?
         .execute(params![
             entry.id.as_bytes(),
@@ -45,7 +54,7 @@ fn insert_entry_into(connection: &Connection, table: &str, entry: &Entry) -> rus
             entry.lease.map(|lease| *lease.holder.as_bytes()),
             entry.lease.map(|lease| lease.until.as_millisecond()),
         ])
-        .map(|_| ())
+        .map(|inserted| inserted > 0)
 }
 
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
@@ -153,7 +162,7 @@ fn give_up(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rus
 
 /// Does the same work as the queueing of a mail, and stores nothing.
 fn write_decoy(connection: &Connection, entry: &Entry, event: &Event) -> rusqlite::Result<()> {
-    insert_entry_into(connection, "decoy_outbox", entry)?;
+    insert_entry_into(connection, "decoy_outbox", entry, "")?;
     insert_event_into(connection, "decoy_history", event)?;
     for table in ["decoy_outbox", "decoy_history"] {
         connection
@@ -184,17 +193,32 @@ impl Outbox for SqliteStore {
                 {
                     return Ok(QueueResult::TooEarly(early));
                 }
-                match insert_entry(connection, &entry) {
-                    Err(error) if is_foreign_key_violation(&error) => {
-                        write_decoy(connection, &entry, &event).map_err(store_error)?;
-                        Ok(QueueResult::NoAccount)
-                    }
-                    inserted => {
-                        inserted.map_err(store_error)?;
-                        insert_event(connection, &event).map_err(store_error)?;
-                        Ok(QueueResult::Queued)
-                    }
+                if insert_entry(connection, &entry).map_err(store_error)? {
+                    insert_event(connection, &event).map_err(store_error)?;
+                    return Ok(QueueResult::Queued);
                 }
+                write_decoy(connection, &entry, &event).map_err(store_error)?;
+                Ok(QueueResult::NoAccount)
+            })
+            .await
+    }
+
+    async fn queue_signup_mail(
+        &self,
+        entry: &Entry,
+        counting: Option<LimitedCall>,
+    ) -> Result<Result<(), TooEarly>, StoreError> {
+        let entry = entry.clone();
+        self.writer
+            .write(move |connection| {
+                if let Some(counting) = counting
+                    && let Err(early) = count_call(connection, counting)?
+                {
+                    return Ok(Err(early));
+                }
+                // If the sign-up was confirmed or has expired in the meantime, there is nothing to send.
+                insert_entry(connection, &entry).map_err(store_error)?;
+                Ok(Ok(()))
             })
             .await
     }
@@ -308,9 +332,9 @@ impl Outbox for SqliteStore {
         id: EntryId,
         holder: LeaseId,
         outcome: &Outcome,
-        event: &Event,
+        event: Option<&Event>,
     ) -> Result<bool, StoreError> {
-        let (outcome, event) = (outcome.clone(), event.clone());
+        let (outcome, event) = (outcome.clone(), event.cloned());
         self.writer
             .write(move |connection| {
                 let (id, holder) = (id.as_bytes(), holder.as_bytes());
@@ -334,7 +358,9 @@ impl Outbox for SqliteStore {
                 if settled.map_err(store_error)? == 0 {
                     return Ok(false);
                 }
-                insert_event(connection, &event).map_err(store_error)?;
+                if let Some(event) = &event {
+                    insert_event(connection, event).map_err(store_error)?;
+                }
                 Ok(true)
             })
             .await

@@ -8,11 +8,14 @@ use crate::domain::event::Event;
 use crate::domain::id::LeaseId;
 use crate::domain::movie::Movie;
 use crate::domain::outbox::Entry;
+use crate::domain::pending::PendingChange;
 
 /// Numbers of rows in a database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub accounts: u64,
+    /// Sign-ups and changes of addresses whose links were not used yet.
+    pub pending_changes: u64,
     pub movies: u64,
     /// Entries of the outbox, waiting and dead.
     pub mails: u64,
@@ -40,6 +43,8 @@ impl EventPosition {
 pub enum CopyBatch {
     /// Accounts. They are written first, since the other rows belong to them.
     Accounts(Vec<Account>),
+    /// Pending changes. They are written before the mails, some of which belong to them.
+    PendingChanges(Vec<PendingChange>),
     Movies(Vec<Movie>),
     Mails(Vec<Entry>),
     /// Lines of history, in the order of their writing.

@@ -16,6 +16,7 @@ mod inspection;
 mod limits;
 mod movies;
 mod outbox;
+mod pending;
 
 use async_trait::async_trait;
 
@@ -27,10 +28,13 @@ pub use inspection::{Inspection, SchemaState};
 pub use limits::{LimitedCall, Limits};
 pub use movies::{MovieChange, MovieCreation, Movies, MoviesVersion};
 pub use outbox::{LeaseMode, LeaseResult, Outbox, QueueResult};
+pub use pending::{PendingChanges, PutPending};
 
 /// Database of a server.
 #[async_trait]
-pub trait Store: Accounts + Outbox + History + Limits + Movies + Send + Sync {
+pub trait Store:
+    Accounts + PendingChanges + Outbox + History + Limits + Movies + Send + Sync
+{
     /// Checks that the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 

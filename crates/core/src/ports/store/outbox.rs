@@ -54,6 +54,13 @@ pub trait Outbox {
         call: Option<LimitedCall>,
     ) -> Result<QueueResult, StoreError>;
 
+    /// Queues the mail of a sign-up, whose account does not exist yet, and counts the call against its rate limit.
+    async fn queue_signup_mail(
+        &self,
+        entry: &Entry,
+        call: Option<LimitedCall>,
+    ) -> Result<Result<(), TooEarly>, StoreError>;
+
     /// Leases waiting entries of a round that have no valid lease and are due at `now`, and counts the attempts. The entries
     /// that have been due for longest come first, and among equal times those with the lower id.
     ///
@@ -80,13 +87,14 @@ pub trait Outbox {
     async fn renew_lease(&self, id: EntryId, lease: Lease) -> Result<bool, StoreError>;
 
     /// Stores the outcome of an attempt with its line in the history, and ends the lease. [`Outcome::Sent`] and
-    /// [`Outcome::Dropped`] delete the entry. Returns `false` and changes nothing if the holder has lost the lease.
+    /// [`Outcome::Dropped`] delete the entry. The mail of a sign-up has no line, since there is no account. Returns `false` and
+    /// changes nothing if the holder has lost the lease.
     async fn settle(
         &self,
         id: EntryId,
         holder: LeaseId,
         outcome: &Outcome,
-        event: &Event,
+        event: Option<&Event>,
     ) -> Result<bool, StoreError>;
 
     /// Ends the lease of an entry that was not offered to the mail server. It is due as before and its attempt does not

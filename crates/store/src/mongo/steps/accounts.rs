@@ -123,6 +123,8 @@ impl Execution<'_> {
             .await?;
         self.delete(&self.collections.revocations, doc! { "_id": account })
             .await?;
+        self.delete(&self.collections.pending, doc! { "account": account })
+            .await?;
         if self.is_in_transaction() {
             return Ok(match deleted {
                 0 => Outcome::Refused,

@@ -11,6 +11,7 @@ mod mails;
 mod movies;
 pub(super) mod perform;
 
+pub(super) use mails::settle_update;
 use mongodb::bson::Bson;
 use mongodb::bson::oid::ObjectId;
 use movie_bag_core::domain::limit::TooEarly;

@@ -228,13 +228,18 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
             )
         }
         3 => {
-            let settle = store.settle(id, lease(1, 15).holder, &outbox::Outcome::Sent, &settled);
+            let settle = store.settle(
+                id,
+                lease(1, 15).holder,
+                &outbox::Outcome::Sent,
+                Some(&settled),
+            );
             (1, settle.await.map(|_| ()))
         }
         4 => (
             1,
             store
-                .settle(id, lease(1, 15).holder, &retry, &settled)
+                .settle(id, lease(1, 15).holder, &retry, Some(&settled))
                 .await
                 .map(|_| ()),
         ),

@@ -98,7 +98,12 @@ async fn a_repeated_step_sends_no_second_mail() {
         .unwrap();
     assert_eq!(leased.id, mail.id);
     let sent = event(1, EventKind::MailSent, 12);
-    let settled = store.settle(mail.id, lease(5, 30).holder, &outbox::Outcome::Sent, &sent);
+    let settled = store.settle(
+        mail.id,
+        lease(5, 30).holder,
+        &outbox::Outcome::Sent,
+        Some(&sent),
+    );
     assert!(settled.await.unwrap());
     let snapshot = faulty.snapshot().await;
     store.collections.journal.insert_one(left).await.unwrap();

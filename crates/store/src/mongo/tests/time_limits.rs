@@ -61,7 +61,7 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     assert!(store.release_entry(&leased, Some("451")).await.unwrap());
     let leased = lease_any(&store, at(1), held).await.unwrap().unwrap();
     let sent = event(1, EventKind::MailSent, 3);
-    let settled = store.settle(leased.id, held.holder, &outbox::Outcome::Sent, &sent);
+    let settled = store.settle(leased.id, held.holder, &outbox::Outcome::Sent, Some(&sent));
     assert!(settled.await.unwrap());
     store.next_due().await.unwrap();
     store.outbox_state().await.unwrap();
