@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use movie_bag_core::domain::event::EventKind;
 use movie_bag_core::domain::mail::MailKind;
 use movie_bag_core::domain::outbox::EntryState;
+use movie_bag_core::domain::pending::PendingKind;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -230,7 +231,7 @@ macro_rules! described_by_names {
     };
 }
 
-described_by_names! { EntryState EventKind MailKind }
+described_by_names! { EntryState EventKind MailKind PendingKind }
 
 /// Returns the names of the fields of a document: `{"id", "mails": [{"kind"}]}`.
 pub(super) fn outline(fields: &[Field]) -> String {

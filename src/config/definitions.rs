@@ -113,13 +113,12 @@ mod tests {
                 assert!(resolve(&sources_with(key.name, &format!("{}d", days + 1))).is_err());
                 ranges += 1;
             }
-            if let Some((one, other)) = key.form.split_once("` or `")
+            if key.form.contains("` or `")
                 && key.form.starts_with('`')
                 && !key.form.contains(['@', ':'])
             {
-                for word in [one, other] {
+                for word in key.form.split('`').skip(1).step_by(2) {
                     // Production requires further settings.
-                    let word = word.trim_matches('`');
                     let resolved = resolve(&sources_with(key.name, word));
                     assert!(
                         resolved.is_ok() || word == "production",

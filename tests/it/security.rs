@@ -5,6 +5,7 @@
 //! once: `security::sink::d1`. After all of them, the results are compared with the last section of `docs/security.md`;
 //! `BLESS=1 cargo test security` writes that section. The threat model before it is written by hand.
 
+mod address;
 mod enumeration;
 mod half_open;
 mod identity;
@@ -12,6 +13,7 @@ mod limits;
 mod link;
 mod mail;
 mod passwords;
+mod sign_up;
 mod state;
 mod terminal;
 mod token;
@@ -45,6 +47,8 @@ type Attack = (&'static str, fn(Home));
 const SECTIONS: &[(&str, &str)] = &[
     ("t", "Token"),
     ("e", "Enumeration, with accounts concealed"),
+    ("v", "Verified sign-up"),
+    ("o", "Change of the address by the owner"),
     ("l", "Link"),
     ("r", "Limits"),
     ("p", "Passwords"),
@@ -125,6 +129,38 @@ promises! {
         [enumeration::forgot_does_equal_work] ["`cargo bench --bench security -- concealment`"];
     e3: "`login` does not distinguish an unknown address from a wrong password by bytes or time, whatever the cost of the stored hash, and also with a password that cannot be hashed"
         [enumeration::login_answers_known_and_unknown_addresses_alike, enumeration::login_does_equal_work] ["`cargo bench --bench security -- concealment`", "`movie_bag_core::app::hasher::tests`"];
+
+    v1: "Verified sign-up gives the same answer for free and taken addresses, with the same work, on the API and the page; the mailbox alone learns which it is"
+        [sign_up::sign_up_does_not_reveal_who_has_an_account] ["`cargo bench --bench security -- concealment`"];
+    v2: "Before its confirmation a sign-up creates no account and no password, and reserves no address: nobody can prepare an account for the address of another (pre-hijacking)"
+        [sign_up::a_sign_up_creates_nothing_before_its_confirmation];
+    v3: "GET, HEAD and OPTIONS of a confirmation link create nothing, and a refused password leaves it usable"
+        [sign_up::a_confirmation_link_that_a_scanner_opens_creates_nothing];
+    v4: "A confirmation logs nobody in, names no account and opens nothing else, so that a link cannot put its reader into the account of another (session fixation)"
+        [sign_up::a_confirmation_logs_nobody_in];
+    v5: "Of 50 confirmations at the same time over two servers, also of two sign-ups for one address, one creates the account; beside `user create` there is one account too"
+        [sign_up::one_of_fifty_confirmations_creates_the_account, sign_up::a_confirmation_beside_user_create_makes_one_account]
+        ["`movie_bag_store::contract`"];
+    v6: "Pending sign-ups are bounded, with the same refusal for every address, and survive kill -9 and a restart"
+        [sign_up::pending_sign_ups_are_bounded_and_survive_a_restart];
+    v7: "Kill -9 during confirmations leaves a whole account or none, and then a link that still works"
+        [sign_up::a_confirmation_is_atomic_when_the_server_is_killed];
+
+    o1: "An address changes only by a session, the password and a link in the new mailbox, which works once and for nothing else; opening the link changes nothing"
+        [address::an_address_changes_only_when_the_new_one_confirms_it];
+    o2: "A request for a change gives the same answer for free and taken addresses; only the mailbox learns which it is"
+        [address::a_change_of_the_address_does_not_reveal_who_has_an_account];
+    o3: "A change of the password ends the requested change of the address"
+        [address::a_change_of_the_address_dies_with_the_password];
+    o4: "After a take-over, the link in the old mailbox restores the address, also after changes of the password and further changes of the address; it ends all sessions, the password and the thief's links, and works once"
+        [
+            address::the_owner_takes_the_account_back_by_the_link_in_the_old_mailbox,
+            address::a_thief_cannot_end_the_owners_link_by_reverting_a_change_of_his_own,
+        ];
+    o5: "Of 20 confirmations, and of 20 reversals, at the same time over two servers one succeeds"
+        [address::one_of_twenty_confirmations_of_an_address_succeeds];
+    o6: "Kill -9 during a confirmation leaves one address, and a link that still works unless it was used"
+        [address::an_address_is_whole_when_the_server_is_killed];
 
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
         [password_reset::the_request_does_not_choose_the_link];

@@ -25,16 +25,23 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// Returns the reset link in the text.
+    /// Returns the link with a token in the text, if there is one.
+    pub fn find_link(&self) -> Option<&str> {
+        let has_token = |word: &&str| {
+            let end = word.rsplit_once('/').map_or("", |(_, end)| end);
+            end.starts_with("eyJ") && end.split('.').count() == 3
+        };
+        self.text.split_whitespace().find(has_token)
+    }
+
+    /// Returns the link with a token in the text.
     #[track_caller]
     pub fn link(&self) -> &str {
-        self.text
-            .split_whitespace()
-            .find(|word| word.contains("/reset/"))
+        self.find_link()
             .unwrap_or_else(|| panic!("no link: {}", self.text))
     }
 
-    /// Returns the token of the reset link.
+    /// Returns the token of the link.
     #[track_caller]
     pub fn token(&self) -> String {
         self.link().rsplit_once('/').unwrap().1.to_owned()

@@ -18,7 +18,7 @@ use crate::cli::user::create::CreatedAccount;
 use crate::cli::user::delete::DeletedAccount;
 use crate::cli::user::export::{ExportedAccount, ExportedFile};
 use crate::cli::user::import::{ImportSummary, RefusedLine};
-use crate::cli::user::list::ListedAccount;
+use crate::cli::user::list::{ListedAccount, ListedPendingChange};
 use crate::cli::user::revoke::RevokedAccess;
 use crate::cli::user::set_email::ChangedAddress;
 use crate::cli::user::set_password::ChangedPassword;
@@ -252,10 +252,16 @@ pub(super) static COMMANDS: &[CommandEntry] = &[
         command: "user list",
         settings: &[Reader::Database],
         exits: &[NO_DATABASE_TO_READ],
-        json: JsonOutput::Documents(&[(
-            "one document for each account, ordered by id",
-            ListedAccount::fields,
-        )]),
+        json: JsonOutput::Documents(&[
+            (
+                "one document for each account, ordered by id",
+                ListedAccount::fields,
+            ),
+            (
+                "with `--pending`: one document for each pending change",
+                ListedPendingChange::fields,
+            ),
+        ]),
     },
     CommandEntry {
         command: "user show",

@@ -5,6 +5,7 @@ use movie_bag_core::app::App;
 use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::email_address::AddressPart;
 use movie_bag_core::domain::id::AccountId;
+use movie_bag_core::domain::pending::PendingKind;
 use movie_bag_core::domain::terminal_text::escape_line;
 
 use crate::cli::document::documents;
@@ -24,12 +25,16 @@ const PAGE_SIZE: usize = 500;
 #[command(before_help = "Examples:
   movie-bag user list
   movie-bag user list --search @example.com
+  movie-bag user list --pending
   movie-bag user list --limit 100 --after 6b04933dbb18cc05d63b86dd
   movie-bag user list --json | jq -r .email")]
 pub(in crate::cli) struct Args {
     /// Show only addresses that contain this text, in any case
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+    /// Show pending changes instead: sign-ups that are not confirmed yet, and changes of addresses that may be confirmed or reverted
+    #[arg(long, conflicts_with_all = ["search", "limit", "after"])]
+    pending: bool,
     /// Show at most N accounts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -47,10 +52,28 @@ documents! {
         /// When the account was created.
         created_at: Timestamp,
     }
+
+    pub(in crate::cli) struct ListedPendingChange<'a> {
+        /// Kind of the change.
+        kind: PendingKind,
+        /// Address that is to be confirmed, or that may be restored.
+        email: &'a str,
+        /// Id of the account; for a sign-up, the one that it will get.
+        account: String,
+        /// When the change was requested.
+        requested_at: Timestamp,
+        /// When its link expires.
+        expires_at: Timestamp,
+        /// Source of the request.
+        origin: String,
+    }
 }
 
 /// Lists accounts. `database` is its name for messages.
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyhow::Result<()> {
+    if args.pending {
+        return list_pending(ui, app).await;
+    }
     let searched = args.search.as_deref().map(AddressPart::new);
     let mut after = args.after.as_deref().map(parse_id).transpose()?;
     let mut left = args.limit.unwrap_or(u64::MAX);
@@ -91,6 +114,41 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         }
     }
     Ok(())
+}
+
+async fn list_pending(ui: &Ui, app: &App) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let page = app.pending_changes(after, PAGE_SIZE).await?;
+        let is_first = after.is_none();
+        let Some(last) = page.last() else {
+            if is_first {
+                ui.say("Nothing is pending.");
+            }
+            return Ok(());
+        };
+        after = Some(last.id);
+        let mut lines = Vec::with_capacity(page.len() + 1);
+        if is_first && !ui.is_json() {
+            lines.push(format!("{:15}  {:19}  EMAIL", "KIND", "EXPIRES"));
+        }
+        lines.extend(page.iter().map(|change| match ui.is_json() {
+            true => to_json(&ListedPendingChange {
+                kind: change.kind,
+                email: &change.address,
+                account: change.account.to_string(),
+                requested_at: change.requested_at,
+                expires_at: change.expires_at,
+                origin: change.origin.to_string(),
+            }),
+            false => {
+                let expires = local_time(change.expires_at);
+                let address = hanging(&escape_line(&change.address), 38);
+                format!("{:15}  {expires}  {address}", change.kind)
+            }
+        }));
+        ui.answer(&lines.join("\n"))?;
+    }
 }
 
 fn parse_id(text: &str) -> Result<AccountId, Failure> {
