@@ -125,8 +125,11 @@ impl App {
         if self.clock.now() >= change.expires_at {
             return Ok(Err("its link would have expired already"));
         }
-        if kind != PendingKind::ConfirmSignup && account.is_none() {
-            return Ok(Err(DELETED));
+        match (kind, account) {
+            (PendingKind::ConfirmSignup, Some(_)) => return Ok(Err("the account was created")),
+            (PendingKind::ConfirmSignup, None) => {}
+            (_, None) => return Ok(Err(DELETED)),
+            (_, Some(_)) => {}
         }
         if kind != PendingKind::RevertAddress {
             let address = parse_address(&change.address)?;

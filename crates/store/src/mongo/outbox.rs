@@ -25,7 +25,6 @@ use super::documents::{
 };
 use super::errors::{describe, is_server_conflict};
 use super::paging::{fetch_page, server_limit};
-use super::steps::settle_update;
 use super::steps::{Outcome, Step};
 
 /// Matches the waiting entries of a round. Kinds of a newer version are left to that version.
@@ -449,18 +448,21 @@ impl Outbox for MongoStore {
         outcome: &outbox::Outcome,
         event: Option<&Event>,
     ) -> Result<bool, StoreError> {
-        let Some(event) = event else {
-            let is_held = doc! { "_id": object_id(id.as_bytes()), "lease.holder": object_id(holder.as_bytes()) };
-            let settled = settle_update(&outcome.into(), None, true);
-            return self
-                .run(self.collections.outbox.update_one(is_held, settled))
-                .await;
-        };
-        let step = Step::Settle {
-            entry: object_id(id.as_bytes()),
-            holder: object_id(holder.as_bytes()),
-            outcome: outcome.into(),
-            event: event.into(),
+        let (entry, holder) = (object_id(id.as_bytes()), object_id(holder.as_bytes()));
+        let outcome = outcome.into();
+        let step = match event {
+            Some(event) => Step::Settle {
+                entry,
+                holder,
+                outcome,
+                event: event.into(),
+            },
+            None => Step::SettleSignup {
+                entry,
+                holder,
+                outcome,
+                mark: ObjectId::new(),
+            },
         };
         Ok(self.execute(step).await? == Outcome::Done)
     }

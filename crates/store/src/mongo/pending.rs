@@ -14,9 +14,10 @@ use movie_bag_core::ports::store::{PendingChanges, PutPending, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::MongoStore;
-use super::documents::{date, decode, invalid, object_id, timestamp, to_document};
-use super::errors::{backoff, is_duplicate};
+use super::documents::{date, decode, invalid, object_id, timestamp};
+use super::errors::backoff;
 use super::paging::{fetch_page, server_limit};
+use super::steps::{Outcome, Step};
 
 /// Maximum number of expired changes that are deleted in one step.
 const BATCH: usize = 1_000;
@@ -25,12 +26,12 @@ const BATCH: usize = 1_000;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PendingDocument {
     #[serde(rename = "_id")]
-    id: ObjectId,
+    pub(super) id: ObjectId,
     /// There is one document at most for each key.
-    key: String,
-    kind: String,
-    account: ObjectId,
-    address: String,
+    pub(super) key: String,
+    pub(super) kind: String,
+    pub(super) account: ObjectId,
+    pub(super) address: String,
     /// Address in lower case, for searches in any case.
     folded: String,
     origin: String,
@@ -82,48 +83,18 @@ impl MongoStore {
     }
 
     /// Stores a change, or replaces all but the ids of the one with its key.
-    async fn put_change(&self, change: &PendingChange) -> Result<PendingChange> {
-        let mut set = to_document(&PendingDocument::from(change))?;
-        let mut new = Document::new();
-        for field in ["_id", "kind", "account"] {
-            new.insert(field, set.remove(field));
-        }
-        let is_same = doc! { "key": change.key() };
+    async fn put_change(
+        &self,
+        change: &PendingChange,
+    ) -> std::result::Result<PendingChange, StoreError> {
         let mut tries = 0;
-        loop {
-            let update = doc! { "$set": set.clone(), "$setOnInsert": new.clone() };
-            let put = self.collections.pending.upsert_one(is_same.clone(), update);
-            match put.await {
-                // Another process inserted it in the meantime.
-                Err(error) if is_duplicate(&error) => {
-                    tokio::time::sleep(backoff(tries)).await;
-                    tries += 1;
-                }
-                put => {
-                    put?;
-                    let stored = self.find_pending(is_same).await?;
-                    return Ok(stored.unwrap_or_else(|| change.clone()));
-                }
-            }
+        while self.execute(Step::PutPending(change.into())).await? == Outcome::Taken {
+            // Another process inserted it in the meantime.
+            tokio::time::sleep(backoff(tries)).await;
+            tries += 1;
         }
-    }
-
-    /// Deletes changes, their mails first: a mail without its change would be dead, and nothing would delete it.
-    async fn delete_changes(&self, changes: &[PendingChange]) -> Result<()> {
-        for change in changes {
-            let mails = doc! {
-                "account": object_id(change.account.as_bytes()),
-                "kind": change.kind.name(),
-                "recipient": &change.address,
-            };
-            self.collections.outbox.delete_many(mails).await?;
-            let id = object_id(change.id.as_bytes());
-            self.collections
-                .pending
-                .delete_one(doc! { "_id": id })
-                .await?;
-        }
-        Ok(())
+        let stored = self.run(self.find_pending(doc! { "key": change.key() }));
+        Ok(stored.await?.unwrap_or_else(|| change.clone()))
     }
 }
 
@@ -146,7 +117,7 @@ impl PendingChanges for MongoStore {
                 }
             }
         }
-        let stored = self.run(self.put_change(change)).await?;
+        let stored = self.put_change(change).await?;
         Ok(PutPending::Stored(Box::new(stored)))
     }
 
@@ -203,7 +174,10 @@ impl PendingChanges for MongoStore {
         &self,
         changes: &[PendingChange],
     ) -> std::result::Result<(), StoreError> {
-        self.run(self.delete_changes(changes)).await
+        for change in changes {
+            self.execute(Step::DeletePending(change.into())).await?;
+        }
+        Ok(())
     }
 
     async fn delete_expired_pending(&self, now: Timestamp) -> std::result::Result<u64, StoreError> {
@@ -215,16 +189,13 @@ impl PendingChanges for MongoStore {
                 let expired = doc! { "expires_at": { "$lt": just_after } };
                 let found = self.collections.pending.find(expired);
                 let found = found.limit(server_limit(BATCH)).await?;
-                let expired: Vec<_> = found
-                    .and_then(|found| async { read(found) })
-                    .try_collect()
-                    .await?;
-                self.delete_changes(&expired).await?;
-                Ok(expired.len())
+                let expired = found.and_then(|found| async { read(found) });
+                expired.try_collect::<Vec<_>>().await
             });
-            let batch = expired.await?;
-            deleted += batch as u64;
-            if batch < BATCH {
+            let expired = expired.await?;
+            self.delete_pending(&expired).await?;
+            deleted += expired.len() as u64;
+            if expired.len() < BATCH {
                 return Ok(deleted);
             }
         }

@@ -73,7 +73,7 @@ impl Execution<'_> {
             .update(
                 &self.collections.outbox,
                 is_held,
-                settle_update(outcome, Some(event.id), self.is_in_transaction()),
+                settle_update(outcome, event.id, self.is_in_transaction()),
             )
             .await?;
         let is_settled = doc! { "_id": entry, "settled": event.id };
@@ -157,17 +157,13 @@ fn expiry_update() -> Document {
     doc! { "$currentDate": { "gone_at": true } }
 }
 
-/// Returns the update that settles an entry. The mark of a step shows to its repetition that it took effect; a single write needs
-/// none.
-pub(in super::super) fn settle_update(
+/// Returns the update that settles an entry. The mark shows to a repetition of the step that it took effect.
+pub(super) fn settle_update(
     outcome: &OutcomeDocument,
-    step: Option<ObjectId>,
+    mark: ObjectId,
     is_atomic: bool,
 ) -> Document {
-    let mut set = doc! { "state": &outcome.state };
-    if let Some(step) = step {
-        set.insert("settled", step);
-    }
+    let mut set = doc! { "state": &outcome.state, "settled": mark };
     if let Some(error) = &outcome.error {
         set.insert("last_error", error);
     }

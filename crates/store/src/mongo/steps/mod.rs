@@ -9,9 +9,9 @@
 mod accounts;
 mod mails;
 mod movies;
+mod pending;
 pub(super) mod perform;
 
-pub(super) use mails::settle_update;
 use mongodb::bson::Bson;
 use mongodb::bson::oid::ObjectId;
 use movie_bag_core::domain::limit::TooEarly;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::{
     AccountDocument, EntryDocument, EventDocument, MovieDocument, OutcomeDocument,
 };
+use super::pending::PendingDocument;
 
 /// A step in the format of the journal. It has no `Debug`, so that the hashes in it cannot be logged.
 #[derive(Clone, Serialize, Deserialize)]
@@ -67,6 +68,17 @@ pub(super) enum Step {
         outcome: OutcomeDocument,
         event: EventDocument,
     },
+    /// Settles the mail of a sign-up, which has no history.
+    SettleSignup {
+        entry: ObjectId,
+        holder: ObjectId,
+        outcome: OutcomeDocument,
+        /// Mark of this step.
+        mark: ObjectId,
+    },
+    PutPending(PendingDocument),
+    /// Deletes a pending change and its mails.
+    DeletePending(PendingDocument),
     DeleteAccount {
         account: ObjectId,
     },
@@ -100,7 +112,10 @@ pub(super) enum Outcome {
 impl Step {
     /// Returns whether the step inserts a document that other steps may delete.
     pub(super) fn creates(&self) -> bool {
-        matches!(self, Self::CreateAccount { .. } | Self::CreateMovie { .. })
+        matches!(
+            self,
+            Self::CreateAccount { .. } | Self::CreateMovie { .. } | Self::PutPending(_)
+        )
     }
 
     /// Returns whether the step adds a line to a history.
@@ -125,6 +140,9 @@ impl Step {
             }
             Self::Record { event } | Self::Settle { event, .. } => Some((&[], event)),
             Self::CreateAccount { .. }
+            | Self::SettleSignup { .. }
+            | Self::PutPending(_)
+            | Self::DeletePending(_)
             | Self::DeleteAccount { .. }
             | Self::Sweep { .. }
             | Self::CreateMovie { .. }
@@ -142,6 +160,9 @@ impl Step {
             Self::QueueMail { event, .. } | Self::Record { event } | Self::Settle { event, .. } => {
                 event.account
             }
+            Self::PutPending(change) | Self::DeletePending(change) => change.account,
+            // No account exists yet. Without transactions the step is one write, so none needs to be completed later.
+            Self::SettleSignup { entry, .. } => *entry,
             Self::RevokeAccess { account, .. }
             | Self::DeleteAccount { account }
             | Self::Sweep { account } => *account,

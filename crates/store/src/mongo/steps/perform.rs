@@ -75,6 +75,15 @@ async fn write(step: &Step, execution: &mut Execution<'_>) -> Result<Outcome> {
             outcome,
             event,
         } => execution.settle(entry, holder, outcome, event).await,
+        Step::SettleSignup {
+            entry,
+            holder,
+            outcome,
+            mark,
+            ..
+        } => execution.settle_signup(entry, holder, outcome, *mark).await,
+        Step::PutPending(change) => execution.put_pending(change).await,
+        Step::DeletePending(change) => execution.delete_pending(change).await,
         Step::DeleteAccount { account } => execution.delete_account(account).await,
         Step::Sweep { account } => execution.sweep(account).await.map(Outcome::Deleted),
         Step::CreateMovie { movie } => execution.create_movie(movie).await,
