@@ -19,9 +19,7 @@ pub static BUILT_IN_TEMPLATES: LazyLock<TemplateTable> = LazyLock::new(|| {
     let mails = MailKind::ALL.iter().flat_map(|kind| {
         Part::ALL.map(|part| BuiltIn::of_mail(*kind, part, source(&part.template_name(*kind))))
     });
-    TemplateTable {
-        templates: mails.chain(frames_and_pages()).collect(),
-    }
+    TemplateTable::new(mails.chain(frames_and_pages()).collect())
 });
 
 /// Returns the text of a built-in template.

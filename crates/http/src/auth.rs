@@ -25,8 +25,7 @@ request! {
         /// (NFKC), with the domain in IDNA form
         #[example = "ann@example.com"]
         email: Address,
-        /// At least 8 characters by default (`MOVIE_BAG_PASSWORD_MIN_LENGTH`), at most 72 bytes in UTF-8, without NUL; not a
-        /// common password; not the address or the name of the service, and not too similar to them. A password is never
+        /// At least 8 characters by default, at most 72 bytes in UTF-8, without NUL; not a common password; not the address or the name of the service, and not too similar to them. A password is never
         /// truncated
         #[example = "correct horse battery"]
         password: NewPassword,
