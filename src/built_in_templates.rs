@@ -19,9 +19,7 @@ pub static BUILT_IN_TEMPLATES: LazyLock<TemplateTable> = LazyLock::new(|| {
     let mails = MailKind::ALL.iter().flat_map(|kind| {
         Part::ALL.map(|part| BuiltIn::of_mail(*kind, part, source(&part.template_name(*kind))))
     });
-    TemplateTable {
-        templates: mails.chain(frames_and_pages()).collect(),
-    }
+    TemplateTable::new(mails.chain(frames_and_pages()).collect())
 });
 
 /// Returns the text of a built-in template.
@@ -68,7 +66,11 @@ fn frames_and_pages() -> Vec<BuiltIn> {
         "A link is valid for a limited time only. Request a new one:",
     );
     let button = internal("button", "label of the button", "Change the password");
-    let form = internal("form", "form for another link: forgot or signup", "forgot");
+    let form = internal(
+        "form",
+        "form that the page is about: forgot, signup, or empty",
+        "forgot",
+    );
     let recipient = MailKind::ResetPassword.variables();
     let recipient = recipient.iter().find(|variable| variable.name == "email");
     let templates: [(&str, &str, &[&Variable]); 15] = [
@@ -116,7 +118,7 @@ fn frames_and_pages() -> Vec<BuiltIn> {
         (
             "web/confirmed.html",
             "page after the confirmation",
-            &[&root, &heading, &message],
+            &[&root, &heading, &message, &form],
         ),
         (
             "web/problem.html",

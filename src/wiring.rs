@@ -16,7 +16,7 @@ use movie_bag_core::ports::store::{CopyableStore, Inspection};
 use movie_bag_http::{PageError, PageTemplates, Pages, PrometheusMetrics};
 use movie_bag_mail::render::TeraRenderer;
 use movie_bag_mail::smtp::{self, Certificates, Encryption, SmtpMailer, SmtpOptions};
-use movie_bag_mail::templates::{TemplateError, Templates};
+use movie_bag_mail::templates::{Branding, TemplateError, Templates};
 use movie_bag_store::{Database, MongoSettings, UnusableDatabase};
 
 use crate::built_in_templates::BUILT_IN_TEMPLATES;
@@ -159,7 +159,14 @@ pub(crate) fn mailer(mail: &MailSettings) -> anyhow::Result<SmtpMailer> {
 
 /// Loads and validates all templates of mails and pages.
 pub(crate) fn templates(settings: &Settings) -> Result<Templates, TemplateError> {
-    Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref())
+    let branding = Branding {
+        product: settings.name.clone(),
+        login_url: settings
+            .login_url
+            .as_ref()
+            .map(|url| url.as_str().to_owned()),
+    };
+    Templates::load(&BUILT_IN_TEMPLATES, settings.templates.as_deref(), branding)
 }
 
 /// Templates of the web pages.
@@ -247,12 +254,14 @@ fn assemble(
             history_kept: Duration::from_secs(86_400 * settings.accounts.history_days),
             password_policy: PasswordPolicy {
                 min_length: settings.passwords.min_length,
+                product: settings.name.clone(),
             },
             limits: settings.accounts.rate_limits,
             conceal_accounts: settings.accounts.conceal,
             signup: settings.accounts.signup,
             max_pending_signups: settings.accounts.pending_signups,
             public_url: settings.public_url(port).as_str().to_owned(),
+            reset_link: settings.reset_link.clone(),
             sender: settings.mail.sender.clone(),
         },
     })

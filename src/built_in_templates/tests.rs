@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{MAIN_SEPARATOR, Path};
 
-use movie_bag_mail::templates::Templates;
+use movie_bag_core::domain::product_name::ProductName;
+use movie_bag_mail::templates::{Branding, Templates};
 
 use super::*;
 
 fn templates() -> Templates {
-    Templates::load(&BUILT_IN_TEMPLATES, None).unwrap()
+    let branding = Branding {
+        product: ProductName::DEFAULT,
+        login_url: None,
+    };
+    Templates::load(&BUILT_IN_TEMPLATES, None, branding).unwrap()
 }
 
 fn previews() -> impl Iterator<Item = (&'static BuiltIn, String)> {
@@ -58,6 +63,59 @@ fn the_built_in_templates_are_ascii_so_that_every_mail_server_accepts_them() {
             .templates
             .iter()
             .all(|template| template.source.is_ascii())
+    );
+}
+
+#[test]
+fn no_template_contains_the_name_of_this_program() {
+    for template in &BUILT_IN_TEMPLATES.templates {
+        let letters = |text: &str| text.to_lowercase().replace([' ', '-', '_'], "");
+        assert!(
+            !letters(template.source).contains("moviebag"),
+            "{} has a fixed name: write {{{{ product }}}}",
+            template.name
+        );
+    }
+}
+
+#[test]
+fn the_login_page_is_linked_where_it_is_set() {
+    const URL: &str = "https://films.example/?a=1&b=2#/login";
+    let load = |login_url: Option<&str>| {
+        let branding = Branding {
+            product: ProductName::DEFAULT,
+            login_url: login_url.map(str::to_owned),
+        };
+        Templates::load(&BUILT_IN_TEMPLATES, None, branding).unwrap()
+    };
+    let (without, with) = (load(None), load(Some(URL)));
+    let mut linked = Vec::new();
+    for template in &BUILT_IN_TEMPLATES.templates {
+        let [without, with] = [&without, &with].map(|one| one.preview(template).unwrap());
+        assert!(!without.contains("films.example"), "{without}");
+        let is_linked = if template.is_html() {
+            let href = format!("href=\"{}\"", URL.replace('&', "&amp;"));
+            with.contains(&href)
+        } else {
+            with.lines().any(|line| line == URL)
+        };
+        if is_linked {
+            linked.push(template.name.as_str());
+        } else {
+            assert_eq!(without, with);
+        }
+    }
+    assert_eq!(
+        linked,
+        [
+            "email/reset_successful.html",
+            "email/reset_successful.txt",
+            "email/address_changed.html",
+            "email/address_changed.txt",
+            "email/access_revoked.html",
+            "email/access_revoked.txt",
+            "web/done.html",
+        ]
     );
 }
 

@@ -98,6 +98,5 @@ pub(super) async fn run(args: Args, ui: &Ui, flags: Flags) -> anyhow::Result<()>
 async fn prompt_for_password(app: &App, ui: &Ui, token: &Token) -> anyhow::Result<PasswordInput> {
     app.inspect_reset(token).await?;
     // The holder of the link does not learn the address here; the policy checks it when the reset is completed.
-    ui.ask_new_password("", |password| app.check_password(password, ""))
-        .await
+    ui.ask_new_password("", app.password_policy()).await
 }

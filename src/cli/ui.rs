@@ -6,8 +6,7 @@ use clap::ValueEnum;
 use clap::builder::StyledStr;
 use comfy_table::Table;
 use dialoguer::console::{Style, Term};
-use movie_bag_core::app::AppError;
-use movie_bag_core::domain::password::{self, PasswordInput};
+use movie_bag_core::domain::password::{PasswordInput, PasswordPolicy};
 use movie_bag_core::domain::terminal_text::{escape_json, escape_lines, escape_output};
 use serde::Serialize;
 
@@ -294,20 +293,20 @@ impl Ui {
         .await
     }
 
-    /// Prompts for a new password until it passes `check` and is typed the same twice.
+    /// Prompts for a new password until it passes the policy and is typed the same twice.
     pub(super) async fn ask_new_password(
         &self,
         address: &str,
-        check: impl Fn(&PasswordInput) -> Result<(), AppError>,
+        policy: &PasswordPolicy,
     ) -> anyhow::Result<PasswordInput> {
         Self::require_terminal_for_password()?;
         loop {
             let password = read_password("New password").await?;
-            if let Err(error) = check(&password) {
-                self.warn(&error.to_string());
+            if let Err(rule) = policy.check(&password, address) {
+                self.warn(&rule.to_string());
                 continue;
             }
-            self.say(&strength(&password, address));
+            self.say(&strength(policy, &password, address));
             if password.is_same_as(&read_password("Confirm new password").await?) {
                 return Ok(password);
             }
@@ -352,8 +351,8 @@ fn stdout_failure(error: &io::Error) -> Failure {
     )
 }
 
-fn strength(password: &PasswordInput, address: &str) -> String {
-    let (score, hint) = password::strength(password, address);
+fn strength(policy: &PasswordPolicy, password: &PasswordInput, address: &str) -> String {
+    let (score, hint) = policy.strength(password, address);
     let name = ["very weak", "weak", "fair", "good", "strong"][usize::from(score.min(4))];
     let bar: String = (0..4)
         .map(|step| if step < score { '#' } else { '.' })

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use movie_bag_core::domain::link_template::LinkTemplate;
 use movie_bag_core::domain::password::COSTS;
 
 use super::database::DatabaseSettings;
 use super::mail::MailTls;
 use super::settings::{Profile, Settings};
 use super::tokens::TokenSettings;
-use super::values::{BaseUrl, is_loopback_host};
+use super::values::{BaseUrl, PageUrl, is_loopback_host};
 
 /// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,10 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         settings.public_url.as_ref(),
         &settings.tokens,
     ));
+    findings.extend(plaintext_links(
+        &settings.reset_link,
+        settings.login_url.as_ref(),
+    ));
     findings.extend(token_findings(&settings.tokens));
     findings.extend(account_findings(settings));
     findings.extend(password_findings(settings));
@@ -120,6 +125,29 @@ pub(super) fn startup_obstacles(
                 another(key),
             ));
         }
+    }
+    findings
+}
+
+/// Returns the findings about links to the application, which keep a production system from starting too.
+pub(super) fn plaintext_links(
+    reset_link: &LinkTemplate,
+    login_url: Option<&PageUrl>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if reset_link.is_plaintext() {
+        findings.push(error(
+            "MOVIE_BAG_RESET_URL is not https",
+            "an eavesdropper who reads a reset link can set the password",
+            "set MOVIE_BAG_RESET_URL = https://YOUR.HOST/reset?token={token}",
+        ));
+    }
+    if login_url.is_some_and(|url| !url.is_https()) {
+        findings.push(error(
+            "MOVIE_BAG_LOGIN_URL is not https",
+            "an eavesdropper can read the passwords that people type there",
+            "set MOVIE_BAG_LOGIN_URL = https://YOUR.HOST/login",
+        ));
     }
     findings
 }
@@ -372,6 +400,11 @@ mod tests {
     #[test]
     fn a_well_configured_system_has_no_errors() {
         assert!(errors(&[]).is_empty(), "{:?}", errors(&[]));
+        let own_pages = [
+            ("MOVIE_BAG_RESET_URL", "https://app.example/#/reset/{token}"),
+            ("MOVIE_BAG_LOGIN_URL", "https://app.example/login"),
+        ];
+        assert!(errors(&own_pages).is_empty());
         let remote = "mongodb://ann:secret@db.example:27017/movies?tls=true&replicaSet=r";
         assert!(errors(&[("MOVIE_BAG_DATABASE", remote)]).is_empty());
     }
@@ -447,8 +480,16 @@ mod tests {
         let all = errors(&[
             ("MOVIE_BAG_PROFILE", "development"),
             ("MOVIE_BAG_PUBLIC_URL", "http://movies.example"),
+            ("MOVIE_BAG_RESET_URL", "http://app.example/#/reset/{token}"),
+            ("MOVIE_BAG_LOGIN_URL", "http://app.example/login"),
             ("JWT_SECRET_KEY", super::super::values::PUBLISHED_SECRET),
         ]);
+        for fix in [
+            "set MOVIE_BAG_RESET_URL = https://YOUR.HOST/reset?token={token}",
+            "set MOVIE_BAG_LOGIN_URL = https://YOUR.HOST/login",
+        ] {
+            assert!(all.contains(&fix.to_owned()), "{all:?}");
+        }
         assert!(all.contains(&"set MOVIE_BAG_PUBLIC_URL = https://YOUR.HOST".to_owned()));
         assert!(
             all.contains(

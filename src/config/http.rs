@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use movie_bag_core::domain::link_template::LinkTemplate;
 
 use super::lookup::Lookup;
 use super::setting::{Definition, Reader, Setting, Subject};
-use super::values::{self, ADDRESS, BaseUrl, TIME};
+use super::values::{self, ADDRESS, BaseUrl, PageUrl, TIME};
 
 pub(crate) static BIND: Setting<SocketAddr> = Setting::new(
     "MOVIE_BAG_BIND",
@@ -32,6 +33,31 @@ pub(crate) static PUBLIC_URL: Setting<BaseUrl> = Setting::new(
 .form("an `http` or `https` URL without `?` and `#`")
 .means("Base URL of the links in mails")
 .details("It is never taken from a request. It may have a path, for a proxy that strips one. The default has the port of `MOVIE_BAG_BIND`.");
+
+pub(crate) static RESET_URL: Setting<LinkTemplate> = Setting::new(
+    "MOVIE_BAG_RESET_URL",
+    Subject::Server,
+    &[Reader::Links],
+    values::link_template,
+)
+.default("{public_url}/reset/{token}")
+.form("an `http` or `https` URL with `{token}`, which may begin with `{public_url}`")
+.means("Link in reset mails and invitations, for a page of your own")
+.details(
+    "`{token}` is a segment of the path, or a value in the query or fragment: `https://app.example/#/reset?token={token}`. The page \
+     sends the token to `POST /api/auth/reset`. See [Password reset](integrate.md#password-reset). The pages of movie-bag keep working. \
+     In production it is an https URL.",
+);
+
+pub(crate) static LOGIN_URL: Setting<PageUrl> = Setting::new(
+    "MOVIE_BAG_LOGIN_URL",
+    Subject::Server,
+    &[Reader::Mail, Reader::Server, Reader::Templates],
+    PageUrl::parse,
+)
+.form("an `http` or `https` URL")
+.means("Page where people log in, linked from mails and pages")
+.details("Without it, mails and pages have no such link. In production it is an https URL.");
 
 pub(crate) static TRUSTED_PROXIES: Setting<Vec<IpNet>> = Setting::new(
     "MOVIE_BAG_TRUSTED_PROXIES",
@@ -98,6 +124,8 @@ pub(crate) static METRICS_BIND: Setting<SocketAddr> = Setting::new(
 pub(super) static DEFINITIONS: &[&Definition] = &[
     &BIND.definition,
     &PUBLIC_URL.definition,
+    &RESET_URL.definition,
+    &LOGIN_URL.definition,
     &TRUSTED_PROXIES.definition,
     &CORS_ORIGINS.definition,
     &MAX_CONNECTIONS.definition,

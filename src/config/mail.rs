@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use movie_bag_core::domain::product_name::ProductName;
+
 use super::lookup::Lookup;
 use super::mail_values;
 use super::setting::{Definition, Reader, Secrecy, Setting, Subject};
@@ -218,8 +220,14 @@ impl MailSettings {
     }
 
     /// Returns warnings about mail settings that are valid but probably a mistake.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self, name: &ProductName) -> Vec<String> {
         let mut warnings = Vec::new();
+        if *name != ProductName::DEFAULT && self.sender == DEFAULT_SENDER.definition.default {
+            warnings.push(format!(
+                "mails of {name} come from {}: set MAIL_DEFAULT_SENDER to an address of yours",
+                self.sender
+            ));
+        }
         if self.tls != MailTls::None {
             return warnings;
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::accounts::{AccountSettings, PasswordSettings};
 use super::database::DatabaseSettings;
-use super::deploy::startup_obstacles;
+use super::deploy::{plaintext_links, startup_obstacles};
 use super::http::HttpSettings;
 use super::log::LogSettings;
 use super::lookup::Lookup;
@@ -31,6 +31,9 @@ pub(crate) fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     keys.replace_reported_value(&database::DATABASE, database.to_string());
     let database_timeout = keys.get(&database::TIMEOUT);
     let public_url = keys.optional(&http::PUBLIC_URL);
+    let reset_link = keys.get(&http::RESET_URL);
+    let login_url = keys.optional(&http::LOGIN_URL);
+    let name = keys.get(&settings::NAME);
     let tokens = TokenSettings::resolve(&mut keys);
     let mail = MailSettings::resolve(&mut keys);
     let passwords = PasswordSettings::resolve(&mut keys);
@@ -41,12 +44,13 @@ pub(crate) fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     let log = LogSettings::resolve(&mut keys);
 
     let mut warnings = keys.unknown_setting_warnings();
-    warnings.extend(mail.warnings());
+    warnings.extend(mail.warnings(&name));
     if matches!(database, DatabaseSettings::Mongodb(_)) && tokens.secret.is_none() {
         warnings.push("JWT_SECRET_KEY is not set: reset links from this command work on this machine only, and \"serve\" does not start; set the same secret on all machines that use this MongoDB".to_owned());
     }
     if is_production {
-        let obstacles = startup_obstacles(public_url.as_ref(), &tokens);
+        let mut obstacles = startup_obstacles(public_url.as_ref(), &tokens);
+        obstacles.extend(plaintext_links(&reset_link, login_url.as_ref()));
         keys.problems
             .extend(obstacles.iter().map(ToString::to_string));
     } else {
@@ -57,11 +61,14 @@ pub(crate) fn resolve(sources: &Sources) -> Result<Settings, ConfigError> {
     keys.finish(&warnings)?;
     Ok(Settings {
         profile,
+        name,
         data_dir,
         database,
         database_timeout,
         http,
         public_url,
+        reset_link,
+        login_url,
         mail,
         tokens,
         passwords,

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use movie_bag_core::domain::link_template::LinkTemplate;
+use movie_bag_core::domain::product_name::ProductName;
+
 use super::accounts::{AccountSettings, PasswordSettings};
 use super::database::DatabaseSettings;
 use super::http::HttpSettings;
@@ -11,7 +14,7 @@ use super::mail::MailSettings;
 use super::setting::{Definition, Reader, Secrecy, Setting, Subject};
 use super::sources::Source;
 use super::tokens::TokenSettings;
-use super::values::{self, BaseUrl, InboxUrl, one_of};
+use super::values::{self, BaseUrl, InboxUrl, PageUrl, one_of};
 
 pub(crate) static PROFILE: Setting<Profile> = Setting::new(
     "MOVIE_BAG_PROFILE",
@@ -31,6 +34,25 @@ pub(crate) static PROFILE: Setting<Profile> = Setting::new(
 .form("`development` or `production`")
 .means("Profile; production has stricter defaults and checks")
 .details("See [Profiles](#profiles).");
+
+pub(crate) static NAME: Setting<ProductName> = Setting::new(
+    "MOVIE_BAG_NAME",
+    Subject::General,
+    &[
+        Reader::Mail,
+        Reader::Passwords,
+        Reader::Server,
+        Reader::Templates,
+    ],
+    |text| ProductName::parse(text).map_err(|error| error.to_string()),
+)
+.default("Movie-bag")
+.form("a name of at most 60 characters")
+.means("Name of the product in mails and pages")
+.details(
+    "It is also the title of the OpenAPI document, and not permitted as a password. The name beside the sender's address is part \
+     of `MAIL_DEFAULT_SENDER`.",
+);
 
 pub(crate) static DATA_DIR: Setting<PathBuf> = Setting::new(
     "MOVIE_BAG_DATA_DIR",
@@ -73,6 +95,7 @@ pub(crate) static INBOX_URL: Setting<InboxUrl> = Setting::new(
 /// Definitions of these settings, in the order of the documentation.
 pub(super) static DEFINITIONS: &[&Definition] = &[
     &PROFILE.definition,
+    &NAME.definition,
     &DATA_DIR.definition,
     &TEMPLATES.definition,
     &INBOX_URL.definition,
@@ -91,6 +114,8 @@ pub(crate) enum Profile {
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) profile: Profile,
+    /// Name of the product in mails and pages.
+    pub(crate) name: ProductName,
     /// Folder of the embedded database and the generated secret.
     pub(crate) data_dir: PathBuf,
     pub(crate) database: DatabaseSettings,
@@ -99,6 +124,10 @@ pub(crate) struct Settings {
     pub(crate) http: HttpSettings,
     /// Base URL of all links. `None` means `http://localhost:PORT`, with the port of the server.
     pub(crate) public_url: Option<BaseUrl>,
+    /// Form of the links in reset mails and invitations.
+    pub(crate) reset_link: LinkTemplate,
+    /// Page where people log in.
+    pub(crate) login_url: Option<PageUrl>,
     pub(crate) mail: MailSettings,
     pub(crate) tokens: TokenSettings,
     pub(crate) passwords: PasswordSettings,

@@ -9,6 +9,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use movie_bag_core::domain::link_template::LinkTemplate;
+use movie_bag_core::domain::token::Token;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -250,6 +252,60 @@ impl BaseUrl {
     }
 }
 
+/// Parses the form of a link with a token.
+///
+/// # Errors
+/// Those of [`LinkTemplate::parse`], and a URL that browsers refuse or whose token they would remove.
+pub(super) fn link_template(text: &str) -> Result<LinkTemplate, String> {
+    let template = LinkTemplate::parse(text).map_err(|error| error.to_string())?;
+    let token = Token::from_exact("a.b.c");
+    let link = template.link("https://movies.example", &token);
+    let is_kept = |url: &Url| url.as_str().contains(token.as_str());
+    strict_url(&link)
+        .filter(is_kept)
+        .map(|_| template)
+        .ok_or_else(|| {
+            "it is not a valid URL: write one such as https://app.example/reset?token={token}"
+                .to_owned()
+        })
+}
+
+/// Address of a web page, which may have a query and a fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PageUrl(String);
+
+impl PageUrl {
+    /// Parses the address of a page.
+    ///
+    /// # Errors
+    /// Anything other than an `http` or `https` URL, a user name in it, and characters that end a link in a mail.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        /// Maximum length, in bytes, so that the address fits in a line of a mail.
+        const LONGEST: usize = 400;
+        let wanted = || {
+            format!(
+                "write a URL such as https://app.example/login, of at most {LONGEST} characters"
+            )
+        };
+        let url = strict_url(text)
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .filter(|url| url.username().is_empty() && url.password().is_none())
+            .ok_or_else(wanted)?;
+        // The library would percent-encode further characters, such as the braces of a placeholder.
+        let is_link_safe = |c: char| c.is_alphanumeric() || "-._~:/?#[]@!$&*+,;=%".contains(c);
+        let is_usable = url.as_str().len() <= LONGEST && text.chars().all(is_link_safe);
+        is_usable.then(|| Self(url.into())).ok_or_else(wanted)
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Address of an inbox, with its user name and password.
 #[derive(Debug, Clone)]
 pub(crate) struct InboxUrl {
@@ -426,6 +482,60 @@ mod tests {
             "javascript:alert(1)",
         ] {
             assert!(BaseUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_page_of_the_application_is_a_valid_url_that_keeps_its_token() {
+        for text in [
+            "{public_url}/reset/{token}",
+            "https://app.example/reset?token={token}",
+            "http://localhost:5173/#/reset/{token}",
+        ] {
+            assert!(link_template(text).is_ok(), "{text}");
+        }
+        for text in [
+            "https://app.example:99999/{token}",
+            "https://[::1/{token}",
+            "https://:80/{token}",
+            "https://app.example/{token}/../x",
+            "https://app.example/reset",
+        ] {
+            let error = link_template(text).unwrap_err();
+            assert!(error.contains("{token}"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_page_may_have_a_query_and_a_fragment() {
+        for (text, url) in [
+            ("https://app.example/login", "https://app.example/login"),
+            ("https://App.example", "https://app.example/"),
+            (
+                "http://localhost:5173/?from=mail#/login",
+                "http://localhost:5173/?from=mail#/login",
+            ),
+            (
+                "https://münchen.example/ä",
+                "https://xn--mnchen-3ya.example/%C3%A4",
+            ),
+        ] {
+            assert_eq!(PageUrl::parse(text).unwrap().as_str(), url);
+        }
+        let long = format!("https://app.example/{}", "a".repeat(400));
+        for text in [
+            "app.example/login",
+            "ftp://app.example",
+            "javascript:alert(1)",
+            "https://ann@app.example/login",
+            "https://ann:secret@app.example/login",
+            "https://app.example/{token}",
+            "https://app.example/'",
+            "https://app.example/a b",
+            "https://app.example\r\n",
+            &long,
+        ] {
+            assert!(PageUrl::parse(text).is_err(), "{text}");
         }
     }
 

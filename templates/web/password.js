@@ -15,13 +15,16 @@ const minimum = Number(form.dataset.minimum);
 const LONGEST = 72;
 
 // Words that many passwords are made of. Such a word adds little more strength than its place in the list.
+// The name of the product is one of them.
+const product = (form.dataset.product || '').normalize('NFKC').trim().toLowerCase();
 const COMMON = ('password passwort letmein welcome qwerty qwertz azerty asdf admin login master secret dragon monkey '
   + 'football baseball soccer hockey princess sunshine shadow superman batman michael jordan jennifer charlie daniel '
   + 'thomas jessica ashley iloveyou love hello freedom whatever trustno starwars pokemon cheese computer internet '
   + 'google summer winter spring autumn monday january flower orange banana chocolate purple ginger pepper cookie '
   + 'tigger buster killer hunter ranger harley mustang ferrari mercedes porsche corvette yamaha london berlin paris '
-  + 'america canada liverpool arsenal chelsea barcelona money test user guest root changeme default movie moviebag '
+  + 'america canada liverpool arsenal chelsea barcelona money test user guest root changeme default movie '
   + 'abc xyz hallo schatz geheim azertyuiop motdepasse bonjour soleil contrasena hola').split(' ')
+  .concat([product, product.replace(/[^\p{L}\p{N}]/gu, '')].filter((name) => name.length > 1))
   .sort((a, b) => b.length - a.length);
 const ROWS = ['abcdefghijklmnopqrstuvwxyz', '01234567890', 'qwertyuiop', 'asdfghjkl', 'zxcvbnm', 'qwertzuiop', 'azertyuiop'];
 

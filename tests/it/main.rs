@@ -11,6 +11,7 @@
 
 mod answers;
 mod bad_input;
+mod branding;
 mod browser;
 mod check;
 mod databases;

@@ -339,6 +339,32 @@ fn the_strength_is_shown_while_a_password_is_typed() {
 }
 
 #[test]
+fn the_name_of_the_product_is_shown_as_a_weak_password() {
+    let home = Home::fresh().with("MOVIE_BAG_NAME", "Filmotheque Verte");
+    let Some(site) = Site::in_home(home) else {
+        return;
+    };
+    let browser = &site.browser;
+    browser.visit(&format!(
+        "{}/reset/{}",
+        site.url(),
+        site.home.reset_token(ANN)
+    ));
+    assert_eq!(browser.title(), "Choose a new password - Filmotheque Verte");
+    for (password, verdict) in [
+        ("filmothequeverte", "Weak: easy to guess"),
+        ("Filmotheque Verte 1", "Weak: easy to guess"),
+    ] {
+        browser.run(
+            "document.getElementById('password').value = ''",
+            serde_json::json!([]),
+        );
+        browser.types("#password", password);
+        browser.waits_for(verdict, |browser| browser.text("#verdict") == verdict);
+    }
+}
+
+#[test]
 fn a_button_in_each_field_shows_and_hides_both_passwords() {
     let Some(site) = Site::open() else { return };
     let browser = &site.browser;

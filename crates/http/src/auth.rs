@@ -25,9 +25,9 @@ request! {
         /// (NFKC), with the domain in IDNA form
         #[example = "ann@example.com"]
         email: Address,
-        /// At least 8 characters by default (`MOVIE_BAG_PASSWORD_MIN_LENGTH`), at most 72 bytes in UTF-8, without NUL; not a
-        /// common password; not the address or the name of the service, and not too similar to them. A password is never
-        /// truncated. With `MOVIE_BAG_SIGNUP=verified` it is refused: the owner of the address chooses it by the mailed link
+        /// At least 8 characters by default, at most 72 bytes in UTF-8, without NUL; not a common password; not the address or
+        /// the name of the service, and not too similar to them. A password is never truncated. With verified sign-up it is
+        /// refused: the owner of the address chooses it by the mailed link
         #[example = "correct horse battery"]
         password: Option<NewPassword>,
     }
@@ -61,7 +61,7 @@ impl Described for SignedUp {
 
 pub(crate) const SIGN_UP: About = About::new(
     "signUp",
-    "Create an account, or with `MOVIE_BAG_SIGNUP=verified` request one: then a mail is queued, to a free address with a link for \
+    "Create an account, or with verified sign-up request one: then a mail is queued, to a free address with a link for \
      `POST /api/auth/confirm-signup`, and to a taken one with the advice that there is an account",
     "Id of the account, or a message",
     &[

@@ -156,6 +156,7 @@ pub(crate) async fn confirm_sign_up_submitted(
         let origin = client.origin();
         match http.app.confirm_signup(&token, &password, &origin).await {
             Ok(_) => {
+                view.form = "signup";
                 view.heading = "Your account was created";
                 view.message = "Go back to the application and log in with your email address and your password.";
                 return http.pages.page(StatusCode::OK, "confirmed.html", &view);

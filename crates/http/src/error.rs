@@ -63,7 +63,7 @@ codes! {
     WeakPassword = BAD_REQUEST "weak_password",
     /// An account with this address exists
     EmailAlreadyExists = BAD_REQUEST "email_already_exists",
-    /// No account with this address exists; never with `MOVIE_BAG_CONCEAL_ACCOUNTS`
+    /// No account with this address exists; never if the server conceals accounts
     EmailDoesNotExist = BAD_REQUEST "email_does_not_exist",
     /// Another movie has this name
     MovieAlreadyExists = BAD_REQUEST "movie_already_exists",
@@ -79,7 +79,7 @@ codes! {
     BadToken = FORBIDDEN "bad_token",
     /// The reset token has expired
     ExpiredToken = FORBIDDEN "expired_token",
-    /// `MOVIE_BAG_SIGNUP` is `closed`
+    /// Sign-up is closed on this server
     SignupClosed = FORBIDDEN "signup_closed",
     /// Another account added this movie
     UpdatingMovie = FORBIDDEN "updating_movie",

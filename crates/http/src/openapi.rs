@@ -57,7 +57,7 @@ pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
     let mut document = Document {
         openapi: "3.1.0",
         info: Info {
-            title: "movie-bag",
+            title: policy.product.to_string(),
             version: env!("CARGO_PKG_VERSION"),
             description: "Accounts, login and password reset, and the movies of the tutorial.\n\nErrors are JSON with a `message` for people and a `code` for programs. Unknown paths return 404 `not_found`, other methods 405 `method_not_allowed` with `Allow`. Paths with GET also accept HEAD. `X-Request-Id` identifies the request in the server's log.",
             license: License {
@@ -362,12 +362,13 @@ pub(super) fn check(method: &str, path: &str, status: u16, code: Option<&str>) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use movie_bag_core::domain::product_name::ProductName;
     use serde_json::{Value, json};
 
     use super::*;
 
     fn parsed() -> Value {
-        serde_json::from_slice(&document(&PasswordPolicy { min_length: 8 })).unwrap()
+        document_with(8)
     }
 
     #[test]
@@ -425,8 +426,9 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_the_version_and_password_policy_of_the_server() {
+    fn the_document_has_the_name_version_and_password_policy_of_the_server() {
         let document = parsed();
+        assert_eq!(document["info"]["title"], "Filmotheque");
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
         let strict = document_with(12);
         let password = "/components/schemas/SignUp/properties/password/minLength";
@@ -434,6 +436,10 @@ mod tests {
     }
 
     fn document_with(min_length: usize) -> Value {
-        serde_json::from_slice(&document(&PasswordPolicy { min_length })).unwrap()
+        let policy = PasswordPolicy {
+            min_length,
+            product: ProductName::parse("Filmotheque").unwrap(),
+        };
+        serde_json::from_slice(&document(&policy)).unwrap()
     }
 }

@@ -21,7 +21,7 @@ pub struct Extracted {
     pub links: Vec<String>,
     /// Secrets in links that reset, verify, confirm, invite or log in, and JWTs anywhere.
     pub tokens: Vec<String>,
-    /// JWTs in links whose path ends with `/reset/` and the JWT.
+    /// JWTs in links with the word `reset` before the JWT: `/reset/JWT`, `/#/reset?token=JWT`.
     pub reset_tokens: Vec<String>,
     /// One-time codes.
     pub codes: Vec<String>,
@@ -124,28 +124,25 @@ impl Extracted {
         if self.tokens.len() > before {
             self.token_link.get_or_insert_with(|| link.to_owned());
         }
-        let path = link
-            .split(['?', '#'])
-            .next()
-            .unwrap_or(link)
-            .trim_end_matches('/');
-        if let Some((before, token)) = path.rsplit_once('/')
-            && before.ends_with("/reset")
-            && is_jwt(token)
-        {
-            self.reset_tokens.push(token.to_owned());
+        // The word in the host may be a part of any name.
+        let from_host = link.splitn(3, '/').last().unwrap_or_default();
+        let after_host = from_host.trim_start_matches(|char| !['/', '?', '#'].contains(&char));
+        if let Some(at) = after_host.to_ascii_lowercase().find("reset") {
+            let tokens = jwts(&after_host[at..]);
+            self.reset_tokens.extend(tokens.map(str::to_owned));
         }
     }
 
     fn add_tokens(&mut self, text: &str) {
-        for word in text.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)))
-        {
-            let word = word.trim_matches('.');
-            if word.starts_with("eyJ") && is_jwt(word) {
-                self.tokens.push(word.to_owned());
-            }
-        }
+        self.tokens.extend(jwts(text).map(str::to_owned));
     }
+}
+
+/// Returns the JWTs in a text.
+fn jwts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)))
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| word.starts_with("eyJ") && is_jwt(word))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use movie_bag_core::domain::clock::{Clock as _, draw};
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::id::EntryId;
 use movie_bag_core::domain::mail::{Mail, Period, ResetPassword, Time, TokenLink, UserInput};
+use movie_bag_core::domain::token::Token;
 use movie_bag_core::ports::mail::{DeliveryError, RenderError, Rendered, Renderer as _};
 use movie_bag_mail::dialogue::{self, Dialogue, Step};
 use movie_bag_mail::render::TeraRenderer;
@@ -100,16 +101,17 @@ fn reset_mail(
 ) -> Result<Rendered, RenderError> {
     let now = SystemClock.now();
     let base = settings.public_url(settings.http.bind.port());
+    let token = Token::from_exact(unusable_token());
+    let link = settings.reset_link.link(base.as_str(), &token);
     let lifetime = settings.tokens.reset_lifetime;
     TeraRenderer::new(templates).render(&Mail::ResetPassword(ResetPassword {
-        url: TokenLink(format!("{}/reset/{}", base.as_str(), unusable_token())),
+        url: TokenLink(link),
         email: UserInput(to.as_str().to_owned()),
         expires_at: Time(now + lifetime),
         lifetime: Period(lifetime),
         requested_at: Time(now),
         origin: UserInput(
-            "movie-bag check --send-test-mail: this is a test, and its link does not work"
-                .to_owned(),
+            "an administrator: this is a test, and its link does not work".to_owned(),
         ),
     }))
 }

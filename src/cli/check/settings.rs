@@ -29,6 +29,7 @@ pub(super) fn report_computed_defaults(settings: &mut Settings) {
         .public_url(settings.http.bind.port())
         .as_str()
         .to_owned();
+    settings.report_default("MOVIE_BAG_RESET_URL", settings.reset_link.below(&url));
     settings.report_default("MOVIE_BAG_PUBLIC_URL", url);
     if matches!(settings.database, DatabaseSettings::Mongodb(_)) {
         let missing = "not set; serve needs it with MongoDB".to_owned();

@@ -45,9 +45,7 @@ impl NewPassword {
             let [password] = stdin::lines(["password"]).await?;
             return Ok((PasswordInput::new(password.as_str()), None));
         }
-        let typed = ui
-            .ask_new_password(email, |password| app.check_password(password, email))
-            .await?;
+        let typed = ui.ask_new_password(email, app.password_policy()).await?;
         Ok((typed, None))
     }
 }
@@ -63,6 +61,7 @@ fn generate() -> Zeroizing<String> {
 #[cfg(test)]
 mod tests {
     use movie_bag_core::domain::password::PasswordPolicy;
+    use movie_bag_core::domain::product_name::ProductName;
 
     use super::*;
 
@@ -70,15 +69,12 @@ mod tests {
     fn generated_passwords_pass_the_strictest_policy_and_differ() {
         let (first, second) = (generate(), generate());
         assert_ne!(first, second);
-        let policy = PasswordPolicy { min_length: 20 };
-        assert!(
-            policy
-                .check(&PasswordInput::new(first.as_str()), "ann@example.com")
-                .is_ok()
-        );
-        assert_eq!(
-            movie_bag_core::domain::password::strength(&PasswordInput::new(first.as_str()), "").0,
-            4
-        );
+        let policy = PasswordPolicy {
+            min_length: 20,
+            product: ProductName::DEFAULT,
+        };
+        let first = PasswordInput::new(first.as_str());
+        assert!(policy.check(&first, "ann@example.com").is_ok());
+        assert_eq!(policy.strength(&first, "").0, 4);
     }
 }

@@ -121,6 +121,82 @@ fn reported_defaults_are_the_effective_values_in_both_profiles() {
 }
 
 #[test]
+fn the_name_and_the_links_of_the_application_are_checked_and_named_in_the_error() {
+    for (key, value, fix) in [
+        ("MOVIE_BAG_NAME", "--", "at least one letter"),
+        (
+            "MOVIE_BAG_NAME",
+            "Films\nBcc: eve@example.com",
+            "on one line",
+        ),
+        (
+            "MOVIE_BAG_RESET_URL",
+            "https://app.example/reset",
+            "{token}",
+        ),
+        (
+            "MOVIE_BAG_RESET_URL",
+            "https://{token}.example/",
+            "write a host",
+        ),
+        (
+            "MOVIE_BAG_RESET_URL",
+            "https://app.example:x/{token}",
+            "not a valid URL",
+        ),
+        (
+            "MOVIE_BAG_LOGIN_URL",
+            "app.example/login",
+            "https://app.example/login",
+        ),
+    ] {
+        let problems = problems(&[(key, value)]);
+        let [problem] = &problems[..] else {
+            panic!("{key} = {value}: {problems:?}");
+        };
+        let is_named = problem.starts_with(&format!("invalid {key} ")) && problem.contains(fix);
+        assert!(is_named, "{problem}");
+    }
+    let production = |key: &str, url: &str| {
+        problems(&[
+            ("MOVIE_BAG_PROFILE", "production"),
+            ("MOVIE_BAG_PUBLIC_URL", "https://x.example"),
+            ("JWT_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            (key, url),
+        ])
+    };
+    for (key, path) in [
+        ("MOVIE_BAG_RESET_URL", "app.example/#/reset/{token}"),
+        ("MOVIE_BAG_LOGIN_URL", "app.example/#/login"),
+    ] {
+        let [secure, plaintext] = ["https", "http"].map(|scheme| format!("{scheme}://{path}"));
+        assert_eq!(production(key, secure.as_str()), [""; 0]);
+        let plaintext = production(key, plaintext.as_str());
+        assert!(
+            plaintext.len() == 1 && plaintext[0].contains(&format!("set {key} = https://")),
+            "{plaintext:?}"
+        );
+    }
+}
+
+#[test]
+fn another_name_needs_another_sender() {
+    let warnings = |environment: &[(&str, &str)]| {
+        let settings = resolve(&sources(environment, "")).unwrap();
+        settings.warnings
+    };
+    let named = ("MOVIE_BAG_NAME", "Filmotheque");
+    let warned = warnings(&[named]);
+    assert!(
+        warned.len() == 1 && warned[0].contains("set MAIL_DEFAULT_SENDER"),
+        "{warned:?}"
+    );
+    let sender = ("MAIL_DEFAULT_SENDER", "support@filmotheque.example");
+    assert_eq!(warnings(&[named, sender]), [""; 0]);
+    assert_eq!(warnings(&[]), [""; 0]);
+}
+
+#[test]
 fn a_drive_is_part_of_a_path_and_not_a_database_scheme() {
     let in_a_url = if cfg!(windows) {
         "C:/movies.sqlite3"

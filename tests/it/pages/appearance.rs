@@ -73,7 +73,9 @@ fn on_every_page(site: &Site, mut look: impl FnMut(&str)) {
 }
 
 fn with_limits() -> Option<Site> {
-    Site::in_home(Home::fresh().with("MOVIE_BAG_RATE_LIMITS", "on"))
+    // With the link to the login page, which the pages have in addition.
+    let home = Home::fresh().with("MOVIE_BAG_LOGIN_URL", "https://movies.example/login");
+    Site::in_home(home.with("MOVIE_BAG_RATE_LIMITS", "on"))
 }
 
 #[test]

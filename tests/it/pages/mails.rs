@@ -39,7 +39,8 @@ fn every_mail_is_readable_on_every_screen_with_and_without_its_style_sheet() {
     let Some(browser) = Browser::open() else {
         return;
     };
-    let home = Home::fresh();
+    // With the link to the login page, which some mails have in addition.
+    let home = Home::fresh().with("MOVIE_BAG_LOGIN_URL", "https://movies.example/login");
     let mut all = Vec::new();
     for kind in KINDS {
         let template = format!("email/{kind}.html");

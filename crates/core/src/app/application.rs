@@ -14,6 +14,7 @@ use super::token_keys::TokenKeys;
 use crate::domain::clock::{Clock, Rng};
 use crate::domain::event::{Event, EventKind, Origin};
 use crate::domain::id::AccountId;
+use crate::domain::link_template::LinkTemplate;
 use crate::domain::mail_server::PolicyWatch;
 use crate::domain::outbox::OutboxState;
 use crate::domain::password::PasswordPolicy;
@@ -54,6 +55,8 @@ pub struct Rules {
     pub limits: bool,
     /// Base of every link, without a trailing slash.
     pub public_url: String,
+    /// Form of the links in reset mails and invitations.
+    pub reset_link: LinkTemplate,
     pub sender: String,
 }
 

@@ -133,7 +133,7 @@ impl App {
             self.keys
                 .issue(Purpose::Reset, account, requested_at, lifetime, &*self.rng);
         ResetLink {
-            link: format!("{}/reset/{}", self.rules.public_url, token.as_str()),
+            link: self.rules.reset_link.link(&self.rules.public_url, &token),
             expires_at: requested_at + lifetime,
         }
     }

@@ -11,6 +11,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::Zeroizing;
 
+use super::product_name::ProductName;
+
 /// Maximum length for bcrypt, which ignores further bytes silently (<https://www.usenix.org/legacy/events/usenix99/provos.html>).
 pub const LONGEST_BYTES: usize = 72;
 
@@ -68,19 +70,21 @@ pub enum WeakPassword {
     Common,
     #[error("the password must not be the email address")]
     IsAddress,
-    /// The password is the name of the service.
+    /// The password is the name of the product.
     #[error("the password must not be the name of this service")]
     IsServiceName,
-    /// The password differs little from the address or the name of the service.
+    /// The password differs little from the address or the name of the product.
     #[error("the password is too similar to the email address or the name of this service")]
     Derived,
 }
 
 /// Requirements for new passwords.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PasswordPolicy {
     /// Minimum length in code points.
     pub min_length: usize,
+    /// Name that is not a password.
+    pub product: ProductName,
 }
 
 impl PasswordPolicy {
@@ -109,18 +113,42 @@ impl PasswordPolicy {
         if bare == address.to_lowercase() || bare == local_part.to_lowercase() {
             return Err(WeakPassword::IsAddress);
         }
-        let letters: String = bare.chars().filter(|c| c.is_alphanumeric()).collect();
-        if letters == "moviebag" {
+        let [name, name_letters] = self.names();
+        if letters(&bare) == name_letters {
             return Err(WeakPassword::IsServiceName);
         }
         if is_guessed_soon(&bare, &[]) {
             return Err(WeakPassword::Common);
         }
-        if is_guessed_soon(&bare, &[address, local_part, "movie-bag", "moviebag"]) {
+        if is_guessed_soon(&bare, &[address, local_part, &name, &name_letters]) {
             return Err(WeakPassword::Derived);
         }
         Ok(())
     }
+
+    /// Returns the strength of a password, from 0 (guessed at once) to 4, with a hint for the person who types it.
+    pub fn strength(&self, password: &PasswordInput, address: &str) -> (u8, Option<String>) {
+        let [name, name_letters] = self.names();
+        let estimate = zxcvbn::zxcvbn(&password.normalized(), &[address, &name, &name_letters]);
+        let hint = estimate.feedback().and_then(|feedback| {
+            feedback
+                .warning()
+                .map(|warning| warning.to_string())
+                .or_else(|| feedback.suggestions().first().map(ToString::to_string))
+        });
+        (u8::from(estimate.score()), hint)
+    }
+
+    /// Returns the name of the product as passwords are compared with it, and its letters and digits alone.
+    fn names(&self) -> [String; 2] {
+        let name = self.product.folded();
+        let name_letters = letters(&name);
+        [name, name_letters]
+    }
+}
+
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Returns whether an attacker who tries these words and the most common passwords first needs no more guesses than
@@ -135,18 +163,6 @@ fn is_guessed_soon(password: &str, words: &[&str]) -> bool {
     const LONGEST_ENTRY: usize = 20;
     password.chars().count() <= LONGEST_ENTRY
         && zxcvbn::zxcvbn(password, words).guesses() <= LIST + 1
-}
-
-/// Returns the strength of a password, from 0 (guessed at once) to 4, with a hint for the person who types it.
-pub fn strength(password: &PasswordInput, address: &str) -> (u8, Option<String>) {
-    let estimate = zxcvbn::zxcvbn(&password.normalized(), &[address, "movie-bag"]);
-    let hint = estimate.feedback().and_then(|feedback| {
-        feedback
-            .warning()
-            .map(|warning| warning.to_string())
-            .or_else(|| feedback.suggestions().first().map(ToString::to_string))
-    });
-    (u8::from(estimate.score()), hint)
 }
 
 /// bcrypt hash as it is stored: `$2a$`, `$2b$` or `$2y$`, two digits of cost, 22 characters of salt, 31 of hash.
@@ -240,7 +256,10 @@ impl fmt::Debug for PasswordHash {
 mod tests {
     use super::*;
 
-    const POLICY: PasswordPolicy = PasswordPolicy { min_length: 8 };
+    const POLICY: PasswordPolicy = PasswordPolicy {
+        min_length: 8,
+        product: ProductName::DEFAULT,
+    };
 
     fn check(password: &str) -> Result<(), WeakPassword> {
         POLICY.check(&PasswordInput::new(password), "annabella@example.com")
@@ -271,7 +290,8 @@ mod tests {
 
     #[test]
     fn the_strength_is_a_score_with_a_hint_for_weak_passwords() {
-        let strength = |text: &str| strength(&PasswordInput::new(text), "annabella@example.com");
+        let strength =
+            |text: &str| POLICY.strength(&PasswordInput::new(text), "annabella@example.com");
         let (score, hint) = strength("password");
         assert_eq!(score, 0);
         assert!(hint.is_some_and(|hint| !hint.is_empty()));
@@ -339,6 +359,38 @@ mod tests {
         ] {
             assert_eq!(check(password), Err(rule), "{password:?}");
         }
+    }
+
+    #[test]
+    fn the_name_of_the_product_is_no_password_in_any_spelling() {
+        let policy = |name| PasswordPolicy {
+            min_length: 8,
+            product: ProductName::parse(name).unwrap(),
+        };
+        let check = |name, password: &str| {
+            policy(name).check(&PasswordInput::new(password), "annabella@example.com")
+        };
+        for (name, password, rule) in [
+            ("Filmotheque", "filmotheque", WeakPassword::IsServiceName),
+            ("Filmotheque", "FILMO-theque ", WeakPassword::IsServiceName),
+            ("Example Films", "examplefilms", WeakPassword::IsServiceName),
+            ("Фильмотека", "фильмотека", WeakPassword::IsServiceName),
+            (
+                "Ｆｉｌｍｏｔｈｅｑｕｅ",
+                "filmotheque",
+                WeakPassword::IsServiceName,
+            ),
+            ("Filmotheque", "filmotheque1", WeakPassword::Derived),
+        ] {
+            assert_eq!(check(name, password), Err(rule), "{name}: {password}");
+        }
+        assert_eq!(check("Filmotheque", "movie-bag1"), Ok(()));
+        let strength = |name| {
+            policy(name)
+                .strength(&PasswordInput::new("filmotheque"), "")
+                .0
+        };
+        assert!(strength("Filmotheque") < strength("Movie-bag"));
     }
 
     #[test]

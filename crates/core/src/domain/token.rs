@@ -36,13 +36,23 @@ pub struct Token(String);
 impl Token {
     /// Extracts the token from text that a person pasted: the token itself, or the whole link from the mail, possibly without
     /// its scheme. Neither a token nor such a link is a URL to a parser of URLs.
+    ///
+    /// A link to a page of the application has its token in any segment of the path, in the query or in the fragment
+    /// ([`super::link_template`]). It is recognized by the form of a token.
     pub fn from_pasted(text: &str) -> Self {
         let text = text.trim_matches(|c: char| c.is_whitespace() || "<>\"'".contains(c));
         // Query and fragment, which mail programs append to a link, may contain another path.
         let path = text.split(['?', '#']).next().unwrap_or_default();
         let last = path.rsplit_once("/reset/").map_or(path, |(_, token)| token);
         let end = last.find('/').unwrap_or(last.len());
-        Self(last[..end].to_owned())
+        let segment = Self(last[..end].to_owned());
+        if segment.is_well_formed() {
+            return segment;
+        }
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
+        let mut tokens = words.map(|word| Self(word.trim_matches('.').to_owned()));
+        // Without a token, the segment is refused with the reason, such as a link that was cut off.
+        tokens.find(Self::is_well_formed).unwrap_or(segment)
     }
 
     /// Takes the token exactly as a program sent it.
@@ -149,7 +159,57 @@ mod tests {
         }
     }
 
+    fn well_formed() -> String {
+        let token = format!(
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.{}",
+            "s".repeat(SIGNATURE)
+        );
+        assert!(Token(token.clone()).is_well_formed());
+        token
+    }
+
+    #[test]
+    fn a_pasted_link_of_another_form_contains_its_token() {
+        let token = well_formed();
+        for link in [
+            "https://app.example/reset?token={token}",
+            "https://app.example/reset/confirm?lang=en&t={token}&step=2",
+            "https://app.example/#/reset/{token}",
+            "https://app.example/?utm_source=mail#token={token}",
+            "https://app.example/{token}/password",
+            "<http://localhost:5173/new-password#{token}>",
+            "app.example/p?t={token}&utm_campaign=a.b.c",
+            "https://app.example/reset/{token}.",
+            "https://click.example/reset/x?to=https://app.example/{token}",
+        ] {
+            let pasted = link.replace("{token}", &token);
+            assert_eq!(Token::from_pasted(&pasted).as_str(), token, "{pasted}");
+        }
+        // A link that was cut off has no token, and is refused.
+        for cut in 1..token.len() {
+            let pasted = format!("https://app.example/reset?token={}", &token[..cut]);
+            assert!(!Token::from_pasted(&pasted).is_well_formed(), "{pasted}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_token_is_found_in_links_of_every_form(
+            before in "(/|/reset/|/[a-z]{1,5}/|/[?]|/[?]lang=en&t=|/#|/#/reset[?]token=|#token=)",
+            after in "(/[a-z]{1,5}|&[a-z]{1,5}=[a-z]{0,5}|[?#][a-z=&/]{0,9})?",
+            open in "[ <\"'\n]{0,2}",
+            close in "[ >\"'\n]{0,2}",
+        ) {
+            let token = well_formed();
+            let form = format!("https://app.example{before}{{token}}{after}");
+            if let Ok(template) = super::super::link_template::LinkTemplate::parse(&form) {
+                let link = template.link("", &Token::from_exact(&*token));
+                let pasted = format!("{open}{link}{close}");
+                let found = Token::from_pasted(&pasted);
+                prop_assert_eq!(found.as_str(), &token, "{}", pasted);
+            }
+        }
+
         #[test]
         fn text_that_a_mail_program_appends_to_a_link_changes_no_token(
             base in "(https?://[a-z.]{1,9}(/[a-z]{1,5}|/reset){0,2})",

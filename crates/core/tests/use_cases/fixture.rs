@@ -13,8 +13,10 @@ use movie_bag_core::domain::account::Account;
 use movie_bag_core::domain::clock::{Clock, draw};
 use movie_bag_core::domain::event::{Event, EventKind, Origin};
 use movie_bag_core::domain::id::{AccountId, LeaseId};
+use movie_bag_core::domain::link_template::LinkTemplate;
 use movie_bag_core::domain::outbox::{Entry, LEASE, Lease, Round};
 use movie_bag_core::domain::password::{PasswordHash, PasswordInput, PasswordPolicy};
+use movie_bag_core::domain::product_name::ProductName;
 use movie_bag_core::domain::token::Token;
 use movie_bag_core::ports::mail::Message;
 use movie_bag_core::ports::metrics::NoMetrics;
@@ -70,12 +72,16 @@ impl Fixture {
                 reset_lifetime: HOUR,
                 invitation_lifetime: 3 * HOUR,
                 access_lifetime: HOUR,
-                password_policy: PasswordPolicy { min_length: 8 },
+                password_policy: PasswordPolicy {
+                    min_length: 8,
+                    product: ProductName::DEFAULT,
+                },
                 limits: true,
                 conceal_accounts: false,
                 signup: SignupMode::Open,
                 max_pending_signups: 1_000,
                 public_url: "https://movies.example".to_owned(),
+                reset_link: LinkTemplate::parse("{public_url}/reset/{token}").unwrap(),
                 sender: "Movie-bag <support@movies.example>".to_owned(),
             },
         });

@@ -16,7 +16,7 @@ pub(super) struct Document {
 
 #[derive(Serialize)]
 pub(super) struct Info {
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) version: &'static str,
     pub(super) description: &'static str,
     pub(super) license: License,

@@ -94,7 +94,10 @@ impl Operation {
     /// Returns all error codes.
     #[cfg(test)]
     pub(crate) fn error_codes(&self) -> Vec<Code> {
-        let policy = movie_bag_core::domain::password::PasswordPolicy { min_length: 1 };
+        let policy = movie_bag_core::domain::password::PasswordPolicy {
+            min_length: 1,
+            product: movie_bag_core::domain::product_name::ProductName::DEFAULT,
+        };
         self.types(&mut Components::new(&policy)).codes
     }
 }

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use movie_bag_core::domain::password::PasswordPolicy;
+use movie_bag_core::domain::product_name::ProductName;
 
 use super::operation::{Operation, Types};
 use super::schema::{Components, Schema};
@@ -18,7 +19,10 @@ use crate::routes::api_operations;
 
 const PROSE: &str = include_str!("reference.md");
 
-const POLICY: PasswordPolicy = PasswordPolicy { min_length: 8 };
+static POLICY: PasswordPolicy = PasswordPolicy {
+    min_length: 8,
+    product: ProductName::DEFAULT,
+};
 
 #[test]
 fn docs_http_api_is_up_to_date() {

@@ -44,6 +44,8 @@ fn folder() -> PathBuf {
 impl PageTemplates for FileTemplates {
     fn render(&self, name: &str, values: &[(&str, &str)]) -> Result<String, PageError> {
         let mut context = Context::new();
+        context.insert("product", "Movie-bag");
+        context.insert("login_url", "");
         for (name, value) in values {
             context.insert((*name).to_owned(), value);
         }

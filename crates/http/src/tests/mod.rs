@@ -18,10 +18,12 @@ use movie_bag_core::app::system::SystemRng;
 use movie_bag_core::app::{App, Dependencies, Hasher, Rules, SignupMode, TokenKeys};
 use movie_bag_core::domain::clock::Clock;
 use movie_bag_core::domain::event::Origin;
+use movie_bag_core::domain::link_template::LinkTemplate;
 use movie_bag_core::domain::mail::Mail;
 use movie_bag_core::domain::mail_server::Capacity;
 use movie_bag_core::domain::outbox::Round;
 use movie_bag_core::domain::password::PasswordPolicy;
+use movie_bag_core::domain::product_name::ProductName;
 use movie_bag_core::ports::mail::{
     MailSession, Mailer, NoSession, RenderError, Rendered, Renderer,
 };
@@ -146,12 +148,16 @@ impl Server {
             reset_lifetime: HOUR,
             invitation_lifetime: HOUR,
             access_lifetime: HOUR,
-            password_policy: PasswordPolicy { min_length: 8 },
+            password_policy: PasswordPolicy {
+                min_length: 8,
+                product: ProductName::DEFAULT,
+            },
             limits: true,
             conceal_accounts: false,
             signup: SignupMode::Open,
             max_pending_signups: 1_000,
             public_url: "https://movie-bag.example".to_owned(),
+            reset_link: LinkTemplate::parse("{public_url}/reset/{token}").unwrap(),
             sender: "support@movie-bag.example".to_owned(),
         };
         settings(&mut rules);

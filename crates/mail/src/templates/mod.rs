@@ -3,6 +3,7 @@
 //! All are compiled and validated when they are loaded, so that a broken template prevents the start and not the sending of a
 //! mail. The program passes its built-in templates as a [`TemplateTable`].
 
+mod branding;
 mod error;
 mod overrides;
 mod table;
@@ -18,6 +19,7 @@ use std::path::Path;
 use serde::Serialize;
 use tera::{Context, ErrorKind, Tera};
 
+pub use branding::Branding;
 pub use error::{Place, TemplateError};
 use overrides::Override;
 pub use overrides::override_path;
@@ -32,6 +34,7 @@ pub struct Templates {
     tera: Tera,
     /// Override of each template, in the order of the table.
     overrides: Vec<Option<Override>>,
+    branding: Branding,
     warnings: Vec<String>,
 }
 
@@ -52,6 +55,7 @@ impl Templates {
     pub fn load(
         table: &'static TemplateTable,
         overrides: Option<&Path>,
+        branding: Branding,
     ) -> Result<Self, TemplateError> {
         let mut tera = Tera::default();
         tera.register_filter("wrap", wrap::filter);
@@ -59,6 +63,7 @@ impl Templates {
             table,
             tera,
             overrides: read_overrides(table, overrides)?,
+            branding,
             warnings: Vec::new(),
         };
         let sources = table
@@ -105,7 +110,8 @@ impl Templates {
         &self.warnings
     }
 
-    /// Renders a template. Fields of the values that are not its variables are ignored.
+    /// Renders a template. Fields of the values that are not its variables are ignored. A variable of [`Branding`] has the
+    /// value that was given to [`Templates::load`], unless the values have another.
     ///
     /// # Errors
     /// A variable without a value, or a mail with a line that cannot be sent.
@@ -121,6 +127,8 @@ impl Templates {
         for name in template.variables.iter().map(|variable| variable.name) {
             if let Some(value) = given.get(name) {
                 context.insert_value(name, value.clone());
+            } else if let Some(value) = self.branding.value(name) {
+                context.insert(name, value);
             }
         }
         let text = self
@@ -140,12 +148,14 @@ impl Templates {
         Ok(text)
     }
 
-    /// Renders a template with sample values.
+    /// Renders a template with sample values, and the name and addresses of this application.
     ///
     /// # Errors
     /// Those of [`Templates::render`].
     pub fn preview(&self, template: &BuiltIn) -> Result<String, TemplateError> {
-        self.render(&template.name, &table::samples(template))
+        let mut values = table::samples(template);
+        values.retain(|name, _| self.branding.value(name).is_none());
+        self.render(&template.name, &values)
     }
 
     /// Returns the text of a template, from the override if there is one.

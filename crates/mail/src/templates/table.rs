@@ -8,11 +8,23 @@ use std::collections::BTreeMap;
 use movie_bag_core::domain::mail::{Content, MailKind, Variable};
 use movie_bag_core::domain::spelling;
 
+use super::branding::Branding;
+
 /// Built-in templates.
 #[derive(Debug)]
 pub struct TemplateTable {
     /// Templates, in the order in which they are listed.
     pub templates: Vec<BuiltIn>,
+}
+
+impl TemplateTable {
+    /// Returns the table of these templates. The variables of [`Branding`] are added to each.
+    pub fn new(mut templates: Vec<BuiltIn>) -> Self {
+        for template in templates.iter_mut().filter(|template| !template.is_raw()) {
+            template.variables.extend(Branding::variables());
+        }
+        Self { templates }
+    }
 }
 
 /// Built-in template.
@@ -22,7 +34,7 @@ pub struct BuiltIn {
     pub name: String,
     /// Purpose, in a few words.
     pub purpose: String,
-    /// Its variables. The template is given no other values.
+    /// Its variables. The template is given no other values. Those of [`Branding`] are added by [`TemplateTable::new`].
     pub variables: Vec<Variable>,
     /// Built-in text.
     pub source: &'static str,

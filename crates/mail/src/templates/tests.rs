@@ -6,6 +6,7 @@ use std::path::MAIN_SEPARATOR;
 use std::sync::LazyLock;
 
 use movie_bag_core::domain::mail::{Content, MailKind, Variable};
+use movie_bag_core::domain::product_name::ProductName;
 use tempfile::TempDir;
 
 use super::*;
@@ -35,43 +36,48 @@ pub(super) static TABLE: LazyLock<TemplateTable> = LazyLock::new(|| {
     };
     let (root, inbox) = (("root", Content::Internal), ("inbox", Content::Internal));
     let (email, error) = (("email", Content::UserInput), ("error", Content::UserInput));
-    TemplateTable {
-        templates: vec![
-            BuiltIn::of_mail(MailKind::ResetPassword, Part::Html, MAIL),
-            BuiltIn::of_mail(MailKind::ResetPassword, Part::Text, "{{ url }}\n"),
-            BuiltIn::of_mail(MailKind::ResetPassword, Part::Subject, "Reset\n"),
-            BuiltIn::of_mail(
-                MailKind::ResetSuccessful,
-                Part::Html,
-                "{% extends \"email/frame.html\" %}\n{% block body %}{{ email }}{% endblock %}\n",
-            ),
-            BuiltIn::of_mail(MailKind::ResetSuccessful, Part::Text, "{{ email }}\n"),
-            BuiltIn::of_mail(MailKind::Invitation, Part::Html, MAIL),
-            BuiltIn::of_mail(MailKind::Invitation, Part::Text, "{{ url }}\n"),
-            page(
-                "email/frame.html",
-                &[email],
-                "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}\n",
-            ),
-            page("web/forgot.html", &[root, email, error], PAGE),
-            page(
-                "web/sent.html",
-                &[root, email, inbox],
-                "{% extends \"web/base.html\" %}\n{% block content %}\n{{ email }}{% endblock %}\n",
-            ),
-            page("web/done.html", &[root, inbox], PAGE),
-            page(
-                "web/base.html",
-                &[root],
-                "{{ root }}<title>{% block title %}{% endblock %}</title>{% block content %}{% endblock %}\n",
-            ),
-            page("web/style.css", &[], "body {}\n"),
-        ],
-    }
+    TemplateTable::new(vec![
+        BuiltIn::of_mail(MailKind::ResetPassword, Part::Html, MAIL),
+        BuiltIn::of_mail(MailKind::ResetPassword, Part::Text, "{{ url }}\n"),
+        BuiltIn::of_mail(MailKind::ResetPassword, Part::Subject, "Reset\n"),
+        BuiltIn::of_mail(
+            MailKind::ResetSuccessful,
+            Part::Html,
+            "{% extends \"email/frame.html\" %}\n{% block body %}{{ email }}{% endblock %}\n",
+        ),
+        BuiltIn::of_mail(MailKind::ResetSuccessful, Part::Text, "{{ email }}\n"),
+        BuiltIn::of_mail(MailKind::Invitation, Part::Html, MAIL),
+        BuiltIn::of_mail(MailKind::Invitation, Part::Text, "{{ url }}\n"),
+        page(
+            "email/frame.html",
+            &[email],
+            "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}\n",
+        ),
+        page("web/forgot.html", &[root, email, error], PAGE),
+        page(
+            "web/sent.html",
+            &[root, email, inbox],
+            "{% extends \"web/base.html\" %}\n{% block content %}\n{{ email }}{% endblock %}\n",
+        ),
+        page("web/done.html", &[root, inbox], PAGE),
+        page(
+            "web/base.html",
+            &[root],
+            "{{ root }}<title>{% block title %}{% endblock %}</title>{% block content %}{% endblock %}\n",
+        ),
+        page("web/style.css", &[], "body {}\n"),
+    ])
 });
 
 fn load(folder: Option<&Path>) -> Result<Templates, TemplateError> {
-    Templates::load(&TABLE, folder)
+    Templates::load(&TABLE, folder, branding("Movie-bag", None))
+}
+
+fn branding(product: &str, login_url: Option<&str>) -> Branding {
+    Branding {
+        product: ProductName::parse(product).unwrap(),
+        login_url: login_url.map(str::to_owned),
+    }
 }
 
 fn templates() -> Templates {
@@ -117,6 +123,43 @@ fn a_preview_uses_the_sample_of_its_template() {
     let preview = |name| templates.preview(TABLE.find(name).unwrap()).unwrap();
     assert!(preview("email/invitation.txt").ends_with("7 days"));
     assert!(preview("email/reset_password.txt").ends_with("24 hours"));
+}
+
+#[test]
+fn every_template_has_the_name_and_the_login_page_of_the_application() {
+    const TEXT: &str = "{{ product }}{% if login_url %} at {{ login_url }}{% endif %}\n";
+    let names = TABLE.templates.iter().filter(|one| {
+        !one.is_raw() && one.name != "email/frame.html" && one.name != "web/base.html"
+    });
+    let names: Vec<&str> = names.map(|one| one.name.as_str()).collect();
+    let files: Vec<_> = names.iter().map(|name| (*name, TEXT)).collect();
+    let folder = folder_with(&files);
+    let with = |product, login_url| {
+        Templates::load(&TABLE, Some(folder.path()), branding(product, login_url)).unwrap()
+    };
+    let values = BTreeMap::<&str, &str>::new();
+    let (without, with) = (
+        with("A & <B>", None),
+        with("Filmotheque", Some("https://f.example/?a=1&b=2")),
+    );
+    for name in names {
+        let is_html = name.ends_with(".html");
+        let expected = if is_html {
+            "A &amp; &lt;B&gt;\n"
+        } else {
+            "A & <B>\n"
+        };
+        assert_eq!(without.render(name, &values).unwrap(), expected, "{name}");
+        let template = TABLE.find(name).unwrap();
+        // A preview shows them too, in place of the samples.
+        for text in [with.render(name, &values), with.preview(template)] {
+            let text = text.unwrap().replace("&amp;", "&");
+            assert_eq!(
+                text, "Filmotheque at https://f.example/?a=1&b=2\n",
+                "{name}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn jwts_are_tokens_in_links_and_in_text() {
     for given in [
         format!("Token: {JWT}."),
         format!("https://a.example/?token={JWT}&x=1"),
+        format!("https://reset.example/?token={JWT}&then=reset"),
         format!("<{JWT}>"),
     ] {
         let found = text(&given);
@@ -106,6 +107,50 @@ fn jwts_are_tokens_in_links_and_in_text() {
     ] {
         assert!(text(&given).tokens.is_empty(), "{given}");
     }
+}
+
+#[test]
+fn the_token_of_a_reset_link_is_found_in_its_path_query_and_fragment() {
+    // 43 characters, as the signature of HS256 has.
+    let (signed, _) = JWT.rsplit_once('.').unwrap();
+    let jwt = format!("{signed}.{}", "aB3_-".repeat(9).get(..43).unwrap());
+    for form in [
+        "https://app.example/reset/{token}",
+        "https://app.example/reset/{token}/",
+        "https://app.example/reset/{token}/step-1?lang=en",
+        "https://app.example/Password-Reset?token={token}",
+        "https://app.example/reset?lang=en&t={token}&utm_source=mail",
+        "https://app.example/reset?k=0123456789abcdefgh&t={token}",
+        "https://app.example/#/reset/{token}",
+        "https://app.example/#/reset?token={token}&x=1",
+        "http://localhost:5173/reset#{token}",
+        "http://localhost:5173/reset#!token={token}",
+    ] {
+        let link = form.replace("{token}", &jwt);
+        let escaped = link.replace('&', "&amp;");
+        for found in [
+            text(&format!(
+                "Choose a password:\n\n{link}\n\nIt is valid for 24 hours."
+            )),
+            html(&format!("<a href=\"{escaped}\">Reset</a><p>{escaped}</p>")),
+            extract(
+                Some(&format!("Log in: https://app.example/login\n{link}")),
+                None,
+            ),
+        ] {
+            assert_eq!(found.main_link(), Some(&link), "{form}");
+            assert_eq!(found.tokens.first(), Some(&jwt), "{form}");
+            assert_eq!(found.reset_tokens, [&*jwt], "{form}");
+        }
+    }
+    // A link with another purpose has no command, but its token is found.
+    let link = format!("https://app.example/new-password?t={jwt}");
+    let found = text(&link);
+    assert_eq!(
+        (&found.tokens, found.main_link()),
+        (&vec![jwt], Some(&link))
+    );
+    assert!(found.reset_tokens.is_empty());
 }
 
 #[test]
