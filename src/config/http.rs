@@ -41,7 +41,7 @@ pub(crate) static RESET_URL: Setting<LinkTemplate> = Setting::new(
     values::link_template,
 )
 .default("{public_url}/reset/{token}")
-.form("an `http` or `https` URL with `{token}`, which may begin with `{public_url}`")
+.form("an `http` or `https` URL with `{token}`; `{public_url}` may begin it")
 .means("Link in reset mails and invitations, for a page of your own")
 .details(
     "`{token}` is a segment of the path, or a value in the query or fragment: `https://app.example/#/reset?token={token}`. The page \
