@@ -114,6 +114,8 @@ fn the_login_page_is_linked_where_it_is_set() {
             "email/address_changed.txt",
             "email/access_revoked.html",
             "email/access_revoked.txt",
+            "email/account_exists.html",
+            "email/account_exists.txt",
             "web/done.html",
         ]
     );

@@ -95,7 +95,7 @@ macro_rules! promises {
 }
 
 promises! {
-    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and contains no address or hash in plaintext"
+    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, has at most 270 characters, and contains no address or hash in plaintext"
         [token::a_reset_token_is_random_and_reveals_nothing];
     t2: "Nothing in the database, the outbox, the log at any level, a metric or the process list can be redeemed"
         [token::nothing_stored_or_logged_can_be_redeemed];
