@@ -259,6 +259,7 @@ Register-ArgumentCompleter -Native -CommandName 'movie-bag' -ScriptBlock {
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read settings from this file instead of .env')
             [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'Use this database: sqlite:PATH or mongodb://…')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colors')
+            [CompletionResult]::new('--pending', '--pending', [CompletionResultType]::ParameterName, 'Show pending changes instead: sign-ups that are not confirmed yet, and changes of addresses that may be confirmed or reverted')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print results and errors as JSON on stdout')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only results, warnings and errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only results, warnings and errors')

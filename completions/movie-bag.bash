@@ -1393,7 +1393,7 @@ _movie__bag() {
             return 0
             ;;
         movie__bag__subcmd__templates__subcmd__preview)
-            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help reset_password reset_successful invitation address_changed access_revoked email/reset_password.html email/reset_password.txt email/reset_password.subject.txt email/reset_successful.html email/reset_successful.txt email/reset_successful.subject.txt email/invitation.html email/invitation.txt email/invitation.subject.txt email/address_changed.html email/address_changed.txt email/address_changed.subject.txt email/access_revoked.html email/access_revoked.txt email/access_revoked.subject.txt email/frame.html web/home.html web/forgot.html web/sent.html web/reset.html web/done.html web/refused.html web/problem.html web/base.html web/style.css web/password.js web/icon.svg"
+            opts="-q -v -h --env-file --database --json --color --quiet --verbose --help reset_password reset_successful invitation address_changed access_revoked confirm_signup account_exists confirm_address revert_address email/reset_password.html email/reset_password.txt email/reset_password.subject.txt email/reset_successful.html email/reset_successful.txt email/reset_successful.subject.txt email/invitation.html email/invitation.txt email/invitation.subject.txt email/address_changed.html email/address_changed.txt email/address_changed.subject.txt email/access_revoked.html email/access_revoked.txt email/access_revoked.subject.txt email/confirm_signup.html email/confirm_signup.txt email/confirm_signup.subject.txt email/account_exists.html email/account_exists.txt email/account_exists.subject.txt email/confirm_address.html email/confirm_address.txt email/confirm_address.subject.txt email/revert_address.html email/revert_address.txt email/revert_address.subject.txt email/frame.html web/home.html web/forgot.html web/sent.html web/signup.html web/reset.html web/done.html web/refused.html web/confirm.html web/confirmed.html web/problem.html web/base.html web/style.css web/password.js web/icon.svg"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1665,7 +1665,7 @@ _movie__bag() {
             return 0
             ;;
         movie__bag__subcmd__user__subcmd__list)
-            opts="-q -v -h --search --limit --after --env-file --database --json --color --quiet --verbose --help"
+            opts="-q -v -h --search --pending --limit --after --env-file --database --json --color --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

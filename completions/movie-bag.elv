@@ -244,6 +244,7 @@ set edit:completion:arg-completer[movie-bag] = {|@words|
             cand --env-file 'Read settings from this file instead of .env'
             cand --database 'Use this database: sqlite:PATH or mongodb://…'
             cand --color 'Use colors'
+            cand --pending 'Show pending changes instead: sign-ups that are not confirmed yet, and changes of addresses that may be confirmed or reverted'
             cand --json 'Print results and errors as JSON on stdout'
             cand -q 'Print only results, warnings and errors'
             cand --quiet 'Print only results, warnings and errors'

@@ -230,6 +230,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l color -d 'Use colors' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l pending -d 'Show pending changes instead: sign-ups that are not confirmed yet, and changes of addresses that may be confirmed or reverted'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print results and errors as JSON on stdout'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only results, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log to stderr; repeat for more detail'

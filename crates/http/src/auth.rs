@@ -1,7 +1,7 @@
 //! Sign-up, login and password reset, and authentication of callers by access token.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -26,10 +26,52 @@ request! {
         #[example = "ann@example.com"]
         email: Address,
         /// At least 8 characters by default, at most 72 bytes in UTF-8, without NUL; not a common password; not the address or
-        /// the name of the service, and not too similar to them. A password is never truncated. With verified sign-up it is
-        /// refused: the owner of the address chooses it by the mailed link
+        /// the name of the service, and not too similar to them. A password is never truncated
         #[example = "correct horse battery"]
-        password: Option<NewPassword>,
+        password: NewPassword,
+    }
+}
+
+request! {
+    pub(crate) struct VerifiedSignUp {
+        /// One email address. It is stored in one canonical form: without surrounding spaces, in lower case, normalized
+        /// (NFKC), with the domain in IDNA form
+        #[example = "ann@example.com"]
+        email: Address,
+    }
+}
+
+/// Body of a sign-up. In a verified one there is no password: the owner of the address chooses it by the mailed link.
+pub(crate) enum SignUpBody {
+    Open(SignUp),
+    Verified(VerifiedSignUp),
+}
+
+impl FromRequest<HttpState> for SignUpBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, http: &HttpState) -> Result<Self, ApiError> {
+        Ok(match http.app.signup_mode() {
+            SignupMode::Verified => {
+                let JsonBody(body) = JsonBody::from_request(request, http).await?;
+                Self::Verified(body)
+            }
+            SignupMode::Open | SignupMode::Closed => {
+                let JsonBody(body) = JsonBody::from_request(request, http).await?;
+                Self::Open(body)
+            }
+        })
+    }
+}
+
+impl Input for SignUpBody {
+    fn describe(types: &mut Types, components: &mut Components<'_>) {
+        match components.signup {
+            SignupMode::Verified => JsonBody::<VerifiedSignUp>::describe(types, components),
+            SignupMode::Open | SignupMode::Closed => {
+                JsonBody::<SignUp>::describe(types, components);
+            }
+        }
     }
 }
 
@@ -52,18 +94,18 @@ pub(crate) enum SignedUp {
 
 impl Described for SignedUp {
     fn describe(components: &mut Components<'_>) -> Schema {
-        Schema {
-            one_of: vec![Made::describe(components), Done::describe(components)],
-            ..Schema::default()
+        match components.signup {
+            SignupMode::Verified => Done::describe(components),
+            SignupMode::Open | SignupMode::Closed => Made::describe(components),
         }
     }
 }
 
 pub(crate) const SIGN_UP: About = About::new(
     "signUp",
-    "Create an account, or with verified sign-up request one: then a mail is queued, to a free address with a link for \
-     `POST /api/auth/confirm-signup`, and to a taken one with the advice that there is an account",
-    "Id of the account, or a message",
+    "Create an account. With verified sign-up the body has no password, and a mail is queued: to a free address with a link for \
+     `POST /api/auth/confirm-signup`, to a taken one with the advice that there is an account",
+    "Id of the account; with verified sign-up a message, the same for every address",
     &[
         Code::InvalidEmail,
         Code::WeakPassword,
@@ -75,38 +117,32 @@ pub(crate) const SIGN_UP: About = About::new(
 /// `POST /api/auth/signup`.
 ///
 /// # Errors
-/// Errors of [`movie_bag_core::app::App::sign_up`], and invalid fields.
+/// Errors of [`movie_bag_core::app::App::sign_up`] and [`movie_bag_core::app::App::request_signup`], and invalid fields.
 pub(crate) async fn sign_up(
     State(http): State<HttpState>,
     client: Client,
-    JsonBody(SignUp { email, password }): JsonBody<SignUp>,
+    body: SignUpBody,
 ) -> Result<Json<SignedUp>, ApiError> {
-    if http.app.signup_mode() == SignupMode::Verified {
-        if password.is_some() {
-            return Err(ApiError::field(
-                "password",
-                "is chosen later, with the link that is mailed to the address",
-            ));
+    let origin = client.origin();
+    match body {
+        SignUpBody::Verified(VerifiedSignUp { email }) => {
+            http.app.request_signup(&email.0, &origin).await?;
+            Ok(Json(SignedUp::Requested(Done {
+                message: Message("A mail with the next step is on its way to this address"),
+            })))
         }
-        http.app.request_signup(&email.0, &client.origin()).await?;
-        return Ok(Json(SignedUp::Requested(Done {
-            message: Message("A mail with the next step is on its way to this address"),
-        })));
+        SignUpBody::Open(SignUp { email, password }) => {
+            let new = NewAccount {
+                email: &email.0,
+                password: password.0,
+                origin,
+            };
+            let account = http.app.sign_up(new).await?;
+            Ok(Json(SignedUp::Made(Made {
+                id: Id(account.id.to_string()),
+            })))
+        }
     }
-    let Some(password) = password else {
-        return Err(ApiError::field("password", "is missing"));
-    };
-    let account = http
-        .app
-        .sign_up(NewAccount {
-            email: &email.0,
-            password: password.0,
-            origin: client.origin(),
-        })
-        .await?;
-    Ok(Json(SignedUp::Made(Made {
-        id: Id(account.id.to_string()),
-    })))
 }
 
 request! {

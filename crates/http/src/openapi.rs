@@ -18,6 +18,7 @@ pub(crate) mod schema;
 
 use axum::extract::State;
 use bytes::Bytes;
+use movie_bag_core::app::SignupMode;
 use movie_bag_core::domain::password::PasswordPolicy;
 
 use super::error::{Code, PARSER_LIMITS};
@@ -52,8 +53,11 @@ pub(crate) async fn describe(State(http): State<HttpState>) -> CachableJson<Docu
 }
 
 /// Returns the serialized document.
-pub(super) fn document(policy: &PasswordPolicy) -> Bytes {
-    let mut components = Components::new(policy);
+pub(super) fn document(policy: &PasswordPolicy, signup: SignupMode) -> Bytes {
+    let mut components = Components {
+        signup,
+        ..Components::new(policy)
+    };
     let mut document = Document {
         openapi: "3.1.0",
         info: Info {
@@ -440,6 +444,6 @@ mod tests {
             min_length,
             product: ProductName::parse("Filmotheque").unwrap(),
         };
-        serde_json::from_slice(&document(&policy)).unwrap()
+        serde_json::from_slice(&document(&policy, SignupMode::Open)).unwrap()
     }
 }

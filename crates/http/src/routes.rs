@@ -139,7 +139,7 @@ pub fn router(
     pages: Pages,
     options: HttpOptions,
 ) -> Router {
-    let openapi = openapi::document(app.password_policy());
+    let openapi = openapi::document(app.password_policy(), app.signup_mode());
     let http = HttpState::new(app, metrics, pages, options, openapi);
     let api_router = build_router(api_routes().chain(asset_routes()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)

@@ -1,5 +1,6 @@
 //! JSON Schema of the types in requests and responses.
 
+use movie_bag_core::app::SignupMode;
 use movie_bag_core::domain::password::PasswordPolicy;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -13,9 +14,11 @@ pub(crate) trait Described {
     fn describe(components: &mut Components<'_>) -> Schema;
 }
 
-/// Schemas that have a name, and the rule from which some of them follow.
+/// Schemas that have a name, and the rules from which some of them follow.
 pub(crate) struct Components<'a> {
     pub(crate) policy: &'a PasswordPolicy,
+    /// Who may sign up, which decides what a sign-up is.
+    pub(crate) signup: SignupMode,
     pub(crate) schemas: OrderedMap<&'static str, Schema>,
 }
 
@@ -23,6 +26,7 @@ impl<'a> Components<'a> {
     pub(crate) fn new(policy: &'a PasswordPolicy) -> Self {
         Self {
             policy,
+            signup: SignupMode::Open,
             schemas: OrderedMap::default(),
         }
     }
