@@ -10,6 +10,7 @@
 //! ```
 
 mod access_log;
+mod account;
 mod auth;
 mod body;
 mod client_address;

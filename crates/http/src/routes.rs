@@ -13,15 +13,25 @@ use super::openapi::operation::{Operation, delete, get, post, put};
 use super::options::HttpOptions;
 use super::page_templates::Pages;
 use super::state::HttpState;
-use super::{access_log, auth, body, cors, health, movies, openapi, pages, panics_and_timeouts};
+use super::{
+    access_log, account, auth, body, cors, health, movies, openapi, pages, panics_and_timeouts,
+};
 
 /// Operations of the JSON API.
-pub(super) fn api_operations() -> [Operation; 12] {
+pub(super) fn api_operations() -> [Operation; 16] {
     [
         post("/api/auth/signup", auth::sign_up, &auth::SIGN_UP),
         post("/api/auth/login", auth::log_in, &auth::LOG_IN),
         post("/api/auth/forgot", auth::forgot, &auth::FORGOT),
         post("/api/auth/reset", auth::reset, &auth::RESET),
+        get("/api/account", account::show, &account::SHOW),
+        delete("/api/account", account::delete, &account::DELETE),
+        post(
+            "/api/account/password",
+            account::change_password,
+            &account::CHANGE_PASSWORD,
+        ),
+        post("/api/account/logout", account::log_out, &account::LOG_OUT),
         get("/api/movies", movies::list, &movies::LIST),
         post("/api/movies", movies::add, &movies::ADD),
         get("/api/movies/{id}", movies::show, &movies::SHOW),

@@ -8,6 +8,7 @@
 
 mod application;
 mod authenticate;
+mod change_password;
 mod complete_reset;
 mod compose_mail;
 mod copy;
@@ -25,6 +26,7 @@ mod login_work;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
+mod own_account;
 mod request_reset;
 mod snapshot;
 pub mod system;

@@ -25,8 +25,10 @@ pub enum Limit {
     Forgot,
     /// Failed logins, by address: 10, then a delay that doubles from 1 second to 15 minutes.
     Login,
-    /// Sign-ups, logins, reset requests and resets, by client address: 60 a minute.
+    /// Sign-ups, logins, reset requests, resets, and changes of an own account, by client address: 60 a minute.
     Client,
+    /// Changes of the password with the current one, by account: 3 at once, then 1 in 5 minutes.
+    PasswordChange,
 }
 
 /// Keyed digest of a limit and its subject.
@@ -50,7 +52,12 @@ pub struct TooEarly {
 }
 
 impl Limit {
-    pub const ALL: &[Self] = &[Self::Forgot, Self::Login, Self::Client];
+    pub const ALL: &[Self] = &[
+        Self::Forgot,
+        Self::Login,
+        Self::Client,
+        Self::PasswordChange,
+    ];
 
     /// Returns the name, which is part of the digest of a key and a label of the metrics.
     pub fn name(self) -> &'static str {
@@ -58,6 +65,7 @@ impl Limit {
             Self::Forgot => "forgot",
             Self::Login => "login",
             Self::Client => "client",
+            Self::PasswordChange => "password_change",
         }
     }
 
@@ -76,7 +84,9 @@ impl Limit {
     pub fn count(self, stored: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
         let stored = stored.filter(|state| now < self.expires_at(state));
         match self {
-            Self::Forgot => count_spaced(stored, now, 3, Duration::from_secs(300)),
+            Self::Forgot | Self::PasswordChange => {
+                count_spaced(stored, now, 3, Duration::from_secs(300))
+            }
             Self::Client => count_in_window(stored, now, 60, Duration::from_secs(60)),
             Self::Login => count_failure(stored, now),
         }
@@ -85,7 +95,7 @@ impl Limit {
     /// Returns the time at which a state expires.
     pub fn expires_at(self, state: &LimitState) -> Timestamp {
         match self {
-            Self::Forgot | Self::Client => state.until,
+            Self::Forgot | Self::Client | Self::PasswordChange => state.until,
             Self::Login => state.until + FAILURES_KEPT,
         }
     }
