@@ -11,6 +11,7 @@ mod identity;
 mod limits;
 mod link;
 mod mail;
+mod own_account;
 mod passwords;
 mod state;
 mod terminal;
@@ -49,6 +50,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("r", "Limits"),
     ("p", "Passwords"),
     ("i", "Identity and input"),
+    ("o", "Own account"),
     ("s", "State"),
     ("m", "Mail"),
     ("c", "Terminal"),
@@ -91,7 +93,7 @@ macro_rules! promises {
 }
 
 promises! {
-    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, and contains no address or hash in plaintext"
+    t1: "A reset token has a `jti` of 128 random bits, names its purpose, is bound to the credential, has at most 270 characters, and contains no address or hash in plaintext"
         [token::a_reset_token_is_random_and_reveals_nothing];
     t2: "Nothing in the database, the outbox, the log at any level, a metric or the process list can be redeemed"
         [token::nothing_stored_or_logged_can_be_redeemed];
@@ -169,6 +171,23 @@ promises! {
         [identity::a_sign_up_creates_only_its_own_account];
     i6: "No malformed input gets a 5xx: 5,000 random methods, types and shapes"
         [bad_input::random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections] ["`openapi::the_openapi_document_is_true`"];
+
+    o1: "A stolen access token neither changes the password nor deletes the account: both take the current password, and a wrong one is answered and counted like a failed login"
+        [own_account::a_session_without_the_password_changes_nothing];
+    o2: "Guessing the current password by these calls is delayed together with logins, and ends no session"
+        [own_account::guessing_the_current_password_is_delayed]
+        ["`movie_bag_core::domain::limit::tests`"];
+    o3: "A change of the password ends every other session and every reset token, on every server, and the owner is notified; of 20 changes at once, and of a change and a reset at once, one succeeds; an account sends few such mails"
+        [
+            own_account::a_changed_password_ends_sessions_and_reset_links_on_every_server,
+            own_account::of_twenty_changes_at_once_one_succeeds,
+            own_account::a_change_and_a_reset_at_once_do_not_both_succeed,
+            own_account::repeated_changes_send_few_mails,
+        ];
+    o4: "A logout ends all sessions on every server. A deletion leaves no movie, no mail and no line of history; of ten at once one succeeds, and afterwards the access token gives access to nothing"
+        [own_account::a_logout_ends_all_sessions_on_every_server, own_account::of_ten_deletions_at_once_one_succeeds_and_nothing_is_left];
+    o5: "These calls concern only the account of their access token, whatever the body names; any other token gets 401, and nothing changes"
+        [own_account::a_token_concerns_only_its_own_account, own_account::other_tokens_are_refused_by_every_call];
 
     s1: "A reset ends every earlier access token, on every server, at the next request"
         [state::a_reset_ends_sessions_on_every_server];

@@ -5,6 +5,7 @@ use super::authenticate::AccessError;
 use super::deliver_outbox::Delivery;
 use super::error::AppError;
 use super::hand_over::DeliveryMode;
+use super::manage_accounts::{TRIES, conflict_error};
 use crate::domain::account::Account;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::mail::MailKind;
@@ -26,7 +27,8 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::WrongPassword`], which counts as a failed login; [`AppError::WeakPassword`]; [`AppError::RateLimited`];
-    /// [`AppError::Busy`]; the database. [`AccessError::InvalidToken`] if another change came first, which has ended the session.
+    /// [`AppError::Busy`], [`AppError::DatabaseBusy`]; the database. [`AccessError::InvalidToken`] if another change of the
+    /// password came first, which has ended the session.
     /// An error means that nothing has changed.
     pub async fn change_password(
         &self,
@@ -39,13 +41,18 @@ impl App {
         self.verify_owner(&account, current, origin).await?;
         self.check_password(password, &account.address)?;
         self.admit_password_change(account.id, origin).await?;
-        let (kind, mode) = (EventKind::PasswordChanged, DeliveryMode::Queue);
-        let replaced = self.replace_password(account, password, kind, origin, mode);
-        let Some(ReplacedPassword { account, .. }) = replaced.await? else {
-            return Err(AccessError::InvalidToken);
-        };
-        tracing::info!(client = %origin, account = %account.id, "password changed");
-        Ok(self.access_token(&account))
+        let mut account = account;
+        for _ in 0..TRIES {
+            let (kind, mode) = (EventKind::PasswordChanged, DeliveryMode::Queue);
+            let replaced = self.replace_password(account.clone(), password, kind, origin, mode);
+            if let Some(replaced) = replaced.await? {
+                tracing::info!(client = %origin, account = %account.id, "password changed");
+                return Ok(self.access_token(&replaced.account));
+            }
+            account = self.authenticate_again(&account).await?;
+            self.check_password(password, &account.address)?;
+        }
+        Err(conflict_error().into())
     }
 
     /// Replaces the password of an account, writes the history and notifies the owner. The limit of failed logins begins anew.

@@ -37,11 +37,8 @@ impl App {
     ) -> Result<Deletion, AccessError> {
         self.admit(origin).await?;
         self.verify_owner(account, password, origin).await?;
-        // Verifying takes time. A password that was replaced meanwhile, for example by a reset, no longer deletes the account.
-        let stored = self.store.account(account.id).await;
-        if stored.map_err(AppError::from)?.as_ref() != Some(account) {
-            return Err(AccessError::InvalidToken);
-        }
+        // A password that was replaced meanwhile, for example by a reset, no longer deletes the account.
+        self.authenticate_again(account).await?;
         let deleted = self.store.delete_account(account.id).await;
         let deletion = deleted
             .map_err(AppError::from)?

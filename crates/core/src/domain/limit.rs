@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_names_of_limits_are_stable() {
         let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
-        assert_eq!(names, ["forgot", "login", "client"]);
+        assert_eq!(names, ["forgot", "login", "client", "password_change"]);
     }
 
     #[test]

@@ -366,6 +366,20 @@ pub(super) async fn a_revocation_is_stored_with_its_event_and_mail(store: &Arc<d
     assert!(!revoke.await.unwrap());
 }
 
+pub(super) async fn a_revocation_may_have_no_mail(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    let told = event(1, EventKind::AccessRevoked, 10);
+    let revocation = RevocationId::from_bytes([1; 12]);
+    let revoke = |number| store.revoke_access(account(number).id, revocation, &told, None);
+    assert!(revoke(1).await.unwrap());
+    let stored = store.account(account(1).id).await.unwrap().unwrap();
+    assert_eq!(stored.revocation, Some(revocation));
+    assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
+    let history = store.history(account(1).id, 1).await.unwrap();
+    assert_eq!(history, [told.clone()]);
+    assert!(!revoke(2).await.unwrap());
+}
+
 /// An access token is bound to the revocation that was stored when it was issued, so every new one must be stored,
 /// also within the same second, from a clock that is behind, and after one from the far future.
 pub(super) async fn each_revocation_replaces_the_previous_one_whatever_its_id(
