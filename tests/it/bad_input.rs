@@ -2,9 +2,9 @@
 
 pub mod random;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use movie_bag_testkit::{Home, PASSWORD, Server};
+use movie_bag_testkit::{Home, NEW_PASSWORD, PASSWORD, Server};
 
 movie_bag_testkit::on_every_database! {
     malformed_bodies_and_paths_get_specific_errors,
@@ -23,22 +23,34 @@ fn with_account(home: &Home) -> Server {
 
 pub fn a_wrong_type_in_any_field_is_a_400_that_names_the_field(home: Home) {
     let server = with_account(&home);
+    let token = server.access_token(ANN, PASSWORD);
     let calls = [
         (
-            "/api/auth/signup",
+            "POST /api/auth/signup",
             json!({"email": "bob@example.com", "password": PASSWORD}),
         ),
         (
-            "/api/auth/login",
+            "POST /api/auth/login",
             json!({"email": ANN, "password": PASSWORD}),
         ),
-        ("/api/auth/forgot", json!({"email": ANN})),
+        ("POST /api/auth/forgot", json!({"email": ANN})),
         (
-            "/api/auth/reset",
+            "POST /api/auth/reset",
             json!({"reset_token": "abc", "password": PASSWORD}),
         ),
+        (
+            "POST /api/account/password",
+            json!({"current_password": PASSWORD, "password": NEW_PASSWORD}),
+        ),
+        ("DELETE /api/account", json!({"password": PASSWORD})),
     ];
     for (path, good) in &calls {
+        let (method, route) = path.split_once(' ').unwrap();
+        let send = |body: Value| {
+            server
+                .send(method, route, Some(&token), &body.to_string())
+                .fails_with(400, "schema_validation")
+        };
         for field in good.as_object().unwrap().keys() {
             for wrong in [
                 json!(null),
@@ -52,9 +64,7 @@ pub fn a_wrong_type_in_any_field_is_a_400_that_names_the_field(home: Home) {
             ] {
                 let mut body = good.clone();
                 body[field] = wrong;
-                let answer = server
-                    .post(path, body.clone())
-                    .fails_with(400, "schema_validation");
+                let answer = send(body.clone());
                 assert!(
                     answer.body["fields"][field].is_string(),
                     "{path} {body}: {}",
@@ -63,7 +73,7 @@ pub fn a_wrong_type_in_any_field_is_a_400_that_names_the_field(home: Home) {
             }
             let mut body = good.clone();
             body.as_object_mut().unwrap().remove(field);
-            let answer = server.post(path, body).fails_with(400, "schema_validation");
+            let answer = send(body);
             assert!(
                 answer.body["fields"][field].is_string(),
                 "{path}: {}",
@@ -72,7 +82,7 @@ pub fn a_wrong_type_in_any_field_is_a_400_that_names_the_field(home: Home) {
         }
         let mut body = good.clone();
         body["id"] = json!("000000000000000000000001");
-        let answer = server.post(path, body).fails_with(400, "schema_validation");
+        let answer = send(body);
         assert!(
             answer.body["fields"]["id"].is_string(),
             "{path}: {}",

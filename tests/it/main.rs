@@ -29,6 +29,7 @@ mod movies;
 mod openapi;
 mod operations;
 mod outbox;
+mod own_account;
 mod pages;
 mod password_reset;
 #[cfg(unix)]

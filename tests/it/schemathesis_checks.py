@@ -1,6 +1,22 @@
-"""A custom check for schemathesis, which schemathesis.toml loads."""
+"""A custom check and the login for schemathesis, which schemathesis.toml loads."""
 
+import os
+
+import requests
 import schemathesis
+
+
+@schemathesis.auth(refresh_interval=None)
+class NewSession:
+    """Logs in before each request: the calls for the own account end sessions."""
+
+    def get(self, case, context):
+        credentials = {"email": os.environ["EMAIL"], "password": os.environ["PASSWORD"]}
+        answer = requests.post(os.environ["LOGIN_URL"], json=credentials, timeout=20)
+        return answer.json()["token"]
+
+    def set(self, case, token, context):
+        case.headers["Authorization"] = f"Bearer {token}"
 
 
 @schemathesis.check

@@ -12,6 +12,7 @@ mod identity;
 mod limits;
 mod link;
 mod mail;
+mod own_account;
 mod passwords;
 mod sign_up;
 mod state;
@@ -48,11 +49,11 @@ const SECTIONS: &[(&str, &str)] = &[
     ("t", "Token"),
     ("e", "Enumeration, with accounts concealed"),
     ("v", "Verified sign-up"),
-    ("o", "Change of the address by the owner"),
     ("l", "Link"),
     ("r", "Limits"),
     ("p", "Passwords"),
     ("i", "Identity and input"),
+    ("o", "Own account"),
     ("s", "State"),
     ("m", "Mail"),
     ("c", "Terminal"),
@@ -146,22 +147,6 @@ promises! {
     v7: "Kill -9 during confirmations leaves a whole account or none, and then a link that still works"
         [sign_up::a_confirmation_is_atomic_when_the_server_is_killed];
 
-    o1: "An address changes only by a session, the password and a link in the new mailbox, which works once and for nothing else; opening the link changes nothing"
-        [address::an_address_changes_only_when_the_new_one_confirms_it];
-    o2: "A request for a change gives the same answer for free and taken addresses; only the mailbox learns which it is"
-        [address::a_change_of_the_address_does_not_reveal_who_has_an_account];
-    o3: "A change of the password ends the requested change of the address"
-        [address::a_change_of_the_address_dies_with_the_password];
-    o4: "After a take-over, the link in the old mailbox restores the address, also after changes of the password and further changes of the address; it ends all sessions, the password and the thief's links, and works once"
-        [
-            address::the_owner_takes_the_account_back_by_the_link_in_the_old_mailbox,
-            address::a_thief_cannot_end_the_owners_link_by_reverting_a_change_of_his_own,
-        ];
-    o5: "Of 20 confirmations, and of 20 reversals, at the same time over two servers one succeeds"
-        [address::one_of_twenty_confirmations_of_an_address_succeeds];
-    o6: "Kill -9 during a confirmation leaves one address, and a link that still works unless it was used"
-        [address::an_address_is_whole_when_the_server_is_killed];
-
     l1: "Scheme, host and path of the link come from the settings; nothing in a request changes them"
         [password_reset::the_request_does_not_choose_the_link];
     l2: "No redirect or callback from a request reaches a mail or a `Location` header"
@@ -205,6 +190,38 @@ promises! {
         [identity::a_sign_up_creates_only_its_own_account];
     i6: "No malformed input gets a 5xx: 5,000 random methods, types and shapes"
         [bad_input::random::five_thousand_random_requests_get_no_5xx_and_keep_their_connections] ["`openapi::the_openapi_document_is_true`"];
+
+    o1: "A stolen access token neither changes the password nor deletes the account: both take the current password, and a wrong one is answered and counted like a failed login"
+        [own_account::a_session_without_the_password_changes_nothing];
+    o2: "Guessing the current password by these calls is delayed together with logins, and ends no session"
+        [own_account::guessing_the_current_password_is_delayed]
+        ["`movie_bag_core::domain::limit::tests`"];
+    o3: "A change of the password ends every other session and every reset token, on every server, and the owner is notified; of 20 changes at once, and of a change and a reset at once, one succeeds; an account sends few such mails"
+        [
+            own_account::a_changed_password_ends_sessions_and_reset_links_on_every_server,
+            own_account::of_twenty_changes_at_once_one_succeeds,
+            own_account::a_change_and_a_reset_at_once_do_not_both_succeed,
+            own_account::repeated_changes_send_few_mails,
+        ];
+    o4: "A logout ends all sessions on every server. A deletion leaves no movie, no mail and no line of history; of ten at once one succeeds, and afterwards the access token gives access to nothing"
+        [own_account::a_logout_ends_all_sessions_on_every_server, own_account::of_ten_deletions_at_once_one_succeeds_and_nothing_is_left];
+    o5: "These calls concern only the account of their access token, whatever the body names; any other token gets 401, and nothing changes"
+        [own_account::a_token_concerns_only_its_own_account, own_account::other_tokens_are_refused_by_every_call];
+    o6: "An address changes only by a session, the password and a link in the new mailbox, which works once and for nothing else; opening the link changes nothing"
+        [address::an_address_changes_only_when_the_new_one_confirms_it];
+    o7: "A request for a change gives the same answer for free and taken addresses; only the mailbox learns which it is"
+        [address::a_change_of_the_address_does_not_reveal_who_has_an_account];
+    o8: "A change of the password ends the requested change of the address"
+        [address::a_change_of_the_address_dies_with_the_password];
+    o9: "After a take-over, the link in the old mailbox restores the address, also after changes of the password and further changes of the address; it ends all sessions, the password and the thief's links, and works once"
+        [
+            address::the_owner_takes_the_account_back_by_the_link_in_the_old_mailbox,
+            address::a_thief_cannot_end_the_owners_link_by_reverting_a_change_of_his_own,
+        ];
+    o10: "Of 20 confirmations, and of 20 reversals, at the same time over two servers one succeeds"
+        [address::one_of_twenty_confirmations_of_an_address_succeeds];
+    o11: "Kill -9 during a confirmation leaves one address, and a link that still works unless it was used"
+        [address::an_address_is_whole_when_the_server_is_killed];
 
     s1: "A reset ends every earlier access token, on every server, at the next request"
         [state::a_reset_ends_sessions_on_every_server];

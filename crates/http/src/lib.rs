@@ -10,6 +10,7 @@
 //! ```
 
 mod access_log;
+mod account;
 mod account_email;
 mod auth;
 mod body;

@@ -14,12 +14,12 @@ use super::options::HttpOptions;
 use super::page_templates::Pages;
 use super::state::HttpState;
 use super::{
-    access_log, account_email, auth, body, confirmation_pages, cors, health, movies, openapi,
-    pages, panics_and_timeouts,
+    access_log, account, account_email, auth, body, confirmation_pages, cors, health, movies,
+    openapi, pages, panics_and_timeouts,
 };
 
 /// Operations of the JSON API.
-pub(super) fn api_operations() -> [Operation; 16] {
+pub(super) fn api_operations() -> [Operation; 20] {
     [
         post("/api/auth/signup", auth::sign_up, &auth::SIGN_UP),
         post(
@@ -30,6 +30,14 @@ pub(super) fn api_operations() -> [Operation; 16] {
         post("/api/auth/login", auth::log_in, &auth::LOG_IN),
         post("/api/auth/forgot", auth::forgot, &auth::FORGOT),
         post("/api/auth/reset", auth::reset, &auth::RESET),
+        get("/api/account", account::show, &account::SHOW),
+        delete("/api/account", account::delete, &account::DELETE),
+        post(
+            "/api/account/password",
+            account::change_password,
+            &account::CHANGE_PASSWORD,
+        ),
+        post("/api/account/logout", account::log_out, &account::LOG_OUT),
         post(
             "/api/account/email",
             account_email::request,

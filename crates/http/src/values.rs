@@ -1,5 +1,6 @@
 //! Values in requests and responses: how each is read, and its schema.
 
+use jiff::Timestamp;
 use movie_bag_core::domain::id::MovieId;
 use movie_bag_core::domain::password::PasswordInput;
 use movie_bag_core::domain::token::{self, Token};
@@ -85,6 +86,19 @@ pub(crate) struct Id(pub(crate) String);
 impl Described for Id {
     fn describe(_: &mut Components<'_>) -> Schema {
         Schema::matching("^[0-9a-f]{24}$")
+    }
+}
+
+/// A time in a response: RFC 3339 in UTC.
+#[derive(Serialize)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Described for Time {
+    fn describe(_: &mut Components<'_>) -> Schema {
+        Schema {
+            format: Some("date-time"),
+            ..Schema::string()
+        }
     }
 }
 

@@ -303,6 +303,33 @@ impl Server {
         )
     }
 
+    /// Requests the account of an access token.
+    pub fn account(&self, token: &str) -> Answer {
+        self.send("GET", "/api/account", Some(token), "")
+    }
+
+    /// Changes the password of the account of an access token.
+    pub fn change_password(&self, token: &str, current: &str, password: &str) -> Answer {
+        let body = serde_json::json!({"current_password": current, "password": password});
+        self.send(
+            "POST",
+            "/api/account/password",
+            Some(token),
+            &body.to_string(),
+        )
+    }
+
+    /// Ends all sessions of the account of an access token.
+    pub fn log_out(&self, token: &str) -> Answer {
+        self.send("POST", "/api/account/logout", Some(token), "")
+    }
+
+    /// Deletes the account of an access token.
+    pub fn delete_account(&self, token: &str, password: &str) -> Answer {
+        let body = serde_json::json!({"password": password});
+        self.send("DELETE", "/api/account", Some(token), &body.to_string())
+    }
+
     pub fn stderr(&self) -> String {
         self.process.stderr.lock().unwrap().clone()
     }

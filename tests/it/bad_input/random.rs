@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{ANN, with_account};
 
+const CALLER: &str = "caller@example.com";
 const METHODS: &[&str] = &[
     "GET",
     "GET",
@@ -32,6 +33,8 @@ const PATHS: &[&str] = &[
     "/api/auth/login",
     "/api/auth/forgot",
     "/api/auth/reset",
+    "/api/account",
+    "/api/account/password",
     "/api/movies",
     "/api/movies/",
     "/api/movies/000000000000000000000000",
@@ -70,6 +73,7 @@ const TYPES: &[&str] = &[
 const FIELDS: &[&str] = &[
     "email",
     "password",
+    "current_password",
     "reset_token",
     "name",
     "casts",
@@ -175,10 +179,12 @@ impl Generator {
 
     /// Returns a body that one of the endpoints would accept, with at most one random field.
     fn almost_valid_body(&mut self) -> Value {
-        let mut body = match self.below(4) {
+        let mut body = match self.below(5) {
             0 => json!({"email": self.text(), "password": PASSWORD}),
             1 => json!({"email": ANN}),
             2 => json!({"reset_token": self.text(), "password": PASSWORD}),
+            // Not the current password, so that the session remains.
+            3 => json!({"current_password": "a wrong password", "password": PASSWORD}),
             _ => json!({"name": self.text(), "casts": [self.text()], "genres": ["b"]}),
         };
         if self.one_in(2) {
@@ -311,7 +317,9 @@ pub fn five_thousand_random_requests_get_no_5xx_and_keep_their_connections(home:
     let requests = number("MOVIE_BAG_TEST_REQUESTS").unwrap_or(5_000);
     let mut random = Generator(seed | 1);
     let server = with_account(&home);
-    let token = server.access_token(ANN, PASSWORD);
+    // Of another account: a random request that guesses the password would end the session or delete the account.
+    server.sign_up(CALLER, PASSWORD);
+    let token = server.access_token(CALLER, PASSWORD);
     let mut connection = Connection::to(&server);
     let (mut ended, mut successful) = (0, 0);
     for number in 0..requests {

@@ -147,6 +147,14 @@ pub fn no_field_is_a_query(home: Home) {
             assert!(matches!(output.code, Some(2 | 3)), "{output:?}");
         }
         server.log_in(ANN, query).fails_with(401, "unauthorized");
+        let body = json!({"current_password": query, "password": NEW_PASSWORD}).to_string();
+        server
+            .send("POST", "/api/account/password", Some(&access), &body)
+            .fails_with(401, "unauthorized");
+        let body = json!({"password": query}).to_string();
+        server
+            .send("DELETE", "/api/account", Some(&access), &body)
+            .fails_with(401, "unauthorized");
         server
             .reset(query, NEW_PASSWORD)
             .fails_with(403, "bad_token");

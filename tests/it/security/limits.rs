@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{ANN, BOB, RESET, two_servers};
 
-fn with_rate_limits(home: Home) -> Home {
+pub(super) fn with_rate_limits(home: Home) -> Home {
     home.with("MOVIE_BAG_RATE_LIMITS", "on")
 }
 
@@ -75,16 +75,16 @@ pub fn rate_limits_hold_across_servers_and_restarts(home: Home) {
     guesses.continue_after_a_delay(&server);
 }
 
-/// Consecutive failed logins of one account, as the servers must count them. Delays are compared with the clock, since any time may
+/// Consecutive wrong passwords for one account, as the servers must count them. Delays are compared with the clock, since any time may
 /// pass between two requests on a busy machine.
-struct Guesses {
+pub(super) struct Guesses {
     failures: u32,
     /// A time before the server counted the last failure.
     before_last: Instant,
 }
 
 impl Guesses {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             failures: 0,
             before_last: Instant::now(),
@@ -102,8 +102,14 @@ impl Guesses {
     /// Guesses once. Returns the time to wait if the guess is refused because it arrives within the delay.
     #[track_caller]
     fn refused(&mut self, server: &Server) -> Option<Duration> {
+        self.refused_by(|| server.log_in(ANN, NEW_PASSWORD))
+    }
+
+    /// Guesses once by any call, like [`Guesses::refused`].
+    #[track_caller]
+    pub(super) fn refused_by(&mut self, guess: impl FnOnce() -> Answer) -> Option<Duration> {
         let now = Instant::now();
-        let answer = server.log_in(ANN, NEW_PASSWORD);
+        let answer = guess();
         let delay = self.delay();
         if answer.status == 429 {
             let rest = Duration::from_secs(retry_after(answer));
@@ -114,7 +120,7 @@ impl Guesses {
             );
             return Some(rest);
         }
-        answer.is(401);
+        answer.fails_with(401, "unauthorized");
         let elapsed = self.before_last.elapsed();
         assert!(elapsed >= delay, "not refused {elapsed:?} into {delay:?}");
         self.failures += 1;

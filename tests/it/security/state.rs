@@ -78,7 +78,7 @@ pub fn a_deleted_account_leaves_no_mail_and_no_history(home: Home) {
 }
 
 /// Returns the number of mails and lines of history, of all accounts.
-fn traces(home: &Home) -> i64 {
+pub(super) fn traces(home: &Home) -> i64 {
     let Some(uri) = home.mongodb_uri() else {
         let both = "SELECT (SELECT count(*) FROM history) + (SELECT count(*) FROM outbox)";
         return home

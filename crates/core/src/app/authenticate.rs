@@ -36,4 +36,27 @@ impl App {
             .filter(|account| verified.fits(account))
             .ok_or(AccessError::InvalidToken)
     }
+
+    /// Returns an account that [`App::authenticate`] returned as it is stored now. Verifying a password takes time, in which the
+    /// session may have ended. A change of the address does not end it.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub(super) async fn authenticate_again(
+        &self,
+        before: &Account,
+    ) -> Result<Account, AccessError> {
+        let stored = self.store.account(before.id).await;
+        let stored = stored
+            .map_err(AppError::from)?
+            .ok_or(AccessError::InvalidToken)?;
+        let is_unchanged = stored
+            == Account {
+                address: stored.address.clone(),
+                ..before.clone()
+            };
+        is_unchanged
+            .then_some(stored)
+            .ok_or(AccessError::InvalidToken)
+    }
 }

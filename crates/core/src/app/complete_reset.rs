@@ -7,11 +7,9 @@ use super::hand_over::DeliveryMode;
 use crate::domain::account::Account;
 use crate::domain::event::{EventKind, Origin};
 use crate::domain::id::AccountId;
-use crate::domain::mail::MailKind;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token, TokenError};
 use crate::ports::metrics::ResetResult;
-use crate::ports::store::{CredentialChange, Replacement};
 
 /// Result of a completed reset.
 #[derive(Debug, Clone)]
@@ -68,36 +66,18 @@ impl App {
                 .await?;
             return Err(rule.into());
         }
-        let password_hash = self.hasher.hash(password, &*self.rng).await?;
-        let changed = Account {
-            password_hash: password_hash.clone(),
-            ..account.clone()
+        let id = account.id;
+        let done = self.replace_password(account, password, EventKind::ResetDone, origin, mode);
+        let Some(replaced) = done.await? else {
+            self.record_refusal(id, origin, "the token was already used")
+                .await?;
+            return Err(AppError::BadToken);
         };
-        let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, mode);
-        let event = self.event(account.id, EventKind::ResetDone, origin, "");
-        let change = CredentialChange {
-            clears_limit: Some(self.login_limit_key(&account)),
-            address: account.address.clone(),
-            expected: account,
-            password_hash,
-            event,
-            mails: vec![mail.clone()],
-        };
-        match self.store.replace_credential(&change).await? {
-            Replacement::Replaced => {
-                tracing::info!(account = %changed.id, "password reset");
-                Ok(CompletedReset {
-                    account: changed.id,
-                    confirmation: self.notify_owner(mail, mode).await,
-                })
-            }
-            // A reset does not change the address, so that no other account can have it.
-            Replacement::Conflict | Replacement::AddressTaken => {
-                self.record_refusal(changed.id, origin, "the token was already used")
-                    .await?;
-                Err(AppError::BadToken)
-            }
-        }
+        tracing::info!(account = %id, "password reset");
+        Ok(CompletedReset {
+            account: id,
+            confirmation: replaced.confirmation,
+        })
     }
 
     /// Checks whether a reset token could be redeemed now. This does not redeem it, so that mail scanners may open links.

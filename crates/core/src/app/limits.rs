@@ -11,7 +11,7 @@ use crate::domain::span::format_seconds;
 use crate::ports::store::LimitedCall;
 
 impl App {
-    /// Counts one sign-up, login, reset request or reset of a client, before any of its work is done.
+    /// Counts one sign-up, login, reset request, reset, or change of an own account, by its client, before any of its work is done.
     ///
     /// # Errors
     /// [`AppError::RateLimited`]; the database.
@@ -20,13 +20,8 @@ impl App {
             return Ok(());
         };
         let client = client_network(*address).to_string();
-        let Some(counting) = self.counting(Limit::Client, origin, &client) else {
-            return Ok(());
-        };
-        let counted = self.store.count(counting).await?;
-        counted
-            .map(|_| ())
-            .map_err(|early| self.limited(Limit::Client, early))
+        self.admit_call(self.counting(Limit::Client, origin, &client))
+            .await
     }
 
     /// Returns the call to be counted; `None` if it is not limited.
@@ -114,12 +109,32 @@ impl App {
 
     /// Returns the key of an account's failed logins, to be cleared when its password changes.
     pub(super) fn login_limit_key(&self, account: &Account) -> LimitKey {
-        // The same key as for a client that sends this address.
-        let canonical = EmailAddress::parse(&account.address);
-        let address = canonical
-            .as_ref()
-            .map_or(&*account.address, EmailAddress::as_str);
-        self.keys.limit_key(Limit::Login, address)
+        self.keys.limit_key(Limit::Login, &login_subject(account))
+    }
+
+    /// Counts a change of the password by the account owner. Each one sends a mail to an address that may belong to another
+    /// person, since sign-up does not verify addresses.
+    ///
+    /// # Errors
+    /// [`AppError::RateLimited`]; the database.
+    pub(super) async fn admit_password_change(
+        &self,
+        account: AccountId,
+        origin: &Origin,
+    ) -> Result<(), AppError> {
+        let limit = Limit::PasswordChange;
+        self.admit_call(self.counting(limit, origin, &account.to_string()))
+            .await
+    }
+
+    async fn admit_call(&self, counting: Option<LimitedCall>) -> Result<(), AppError> {
+        let Some(counting) = counting else {
+            return Ok(());
+        };
+        let counted = self.store.count(counting).await?;
+        counted
+            .map(|_| ())
+            .map_err(|early| self.limited(counting.limit, early))
     }
 
     /// Counts a refusal in the metrics, and returns the error.
@@ -130,4 +145,12 @@ impl App {
             retry_after: wait.try_into().unwrap_or_default(),
         }
     }
+}
+
+/// Returns the address by which the failed logins of an account are counted: that of a client that sends the stored address.
+pub(super) fn login_subject(account: &Account) -> String {
+    EmailAddress::parse(&account.address).map_or_else(
+        |_| account.address.clone(),
+        |address| address.as_str().to_owned(),
+    )
 }

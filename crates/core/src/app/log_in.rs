@@ -1,7 +1,9 @@
-//! Login: exchanges an address and a password for an access token.
+//! Login: exchanges an address and a password for an access token. The password of an account whose owner is logged in is verified
+//! by the same rules.
 
 use super::application::App;
 use super::error::AppError;
+use super::limits::login_subject;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
@@ -9,6 +11,7 @@ use crate::domain::id::AccountId;
 use crate::domain::limit::Limit;
 use crate::domain::password::PasswordInput;
 use crate::domain::token::{Purpose, Token};
+use crate::ports::store::LimitedCall;
 
 impl App {
     /// Issues an access token for an address and its password. Logs the result with the client's address, and counts it in the
@@ -23,41 +26,44 @@ impl App {
         password: &PasswordInput,
         origin: &Origin,
     ) -> Result<Token, AppError> {
-        let result = self.verify_login(email, password, origin).await;
-        // docs/operations.md has a filter for these lines. They name no address of an account.
-        match &result {
-            Ok((account, _)) => {
-                tracing::info!(client = %origin, account = %account, "logged in");
-            }
-            Err(AppError::WrongPassword) => tracing::info!(client = %origin, "login failed"),
-            Err(AppError::RateLimited { .. }) => {
-                tracing::info!(client = %origin, "login refused: too many attempts");
-            }
-            Err(_) => {}
-        }
-        result.map(|(_, token)| token)
+        let verified = self.verify_login(email, password, origin).await;
+        log_refusal(&verified, origin);
+        let account = verified?;
+        tracing::info!(client = %origin, account = %account.id, "logged in");
+        self.count_login(&account, origin).await;
+        Ok(self.access_token(&account))
     }
 
-    /// Verifies the password of an account that has authenticated, with the limit of logins: a stolen session must not become a
-    /// way to guess the password.
+    /// Verifies the password of an account whose owner has authenticated by an access token. A wrong password counts as a failed
+    /// login of the account, and is refused during its delay: a stolen access token must not become a way to guess the password.
     ///
     /// # Errors
-    /// [`AppError::WrongPassword`]; [`AppError::RateLimited`]; [`AppError::Busy`]; the database.
+    /// [`AppError::WrongPassword`], [`AppError::RateLimited`], [`AppError::Busy`]; the database.
     pub(super) async fn verify_owner(
         &self,
         account: &Account,
         password: &PasswordInput,
         origin: &Origin,
     ) -> Result<(), AppError> {
-        let counting = self.counting(Limit::Login, origin, &account.address);
-        self.refuse_delayed(counting).await?;
-        let work = self.login_cost().await?;
-        let hash = Some(&account.password_hash);
-        if self.hasher.verify(password, hash, work).await? {
-            return self.forgive_failures(counting).await;
-        }
-        self.count_failure(counting, account.id, origin).await?;
-        Err(AppError::WrongPassword)
+        let subject = login_subject(account);
+        let counting = self.counting(Limit::Login, origin, &subject);
+        let verified = match self.refuse_delayed(counting).await {
+            Ok(()) => {
+                let account = Some(account.clone());
+                self.verify_password(account, &subject, password, counting, origin)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        log_refusal(&verified, origin);
+        verified.map(|_| ())
+    }
+
+    /// Returns a new access token.
+    pub(super) fn access_token(&self, account: &Account) -> Token {
+        let (now, lifetime) = (self.clock.now(), self.rules.access_lifetime);
+        self.keys
+            .issue(Purpose::Access, account, now, lifetime, &*self.rng)
     }
 
     async fn verify_login(
@@ -65,7 +71,7 @@ impl App {
         email: &str,
         password: &PasswordInput,
         origin: &Origin,
-    ) -> Result<(AccountId, Token), AppError> {
+    ) -> Result<Account, AppError> {
         self.admit(origin).await?;
         // Text that is not an address is treated as an unknown one: the response does not reveal which addresses are valid.
         let address = EmailAddress::parse(email).ok();
@@ -77,6 +83,21 @@ impl App {
             Some(address) => self.store.account_by_address(email, address).await?,
             None => None,
         };
+        let subject = address.as_ref().map_or(email, EmailAddress::as_str);
+        self.verify_password(account, subject, password, counting, origin)
+            .await
+    }
+
+    /// Verifies a password, and returns the account if it exists and the password fits. Clears its failed logins then, otherwise
+    /// counts one. Does the same work for a subject without an account.
+    async fn verify_password(
+        &self,
+        account: Option<Account>,
+        subject: &str,
+        password: &PasswordInput,
+        counting: Option<LimitedCall>,
+        origin: &Origin,
+    ) -> Result<Account, AppError> {
         let hash = account.as_ref().map(|account| &account.password_hash);
         let work = self.login_cost().await?;
         let fits = self.hasher.verify(password, hash, work).await?;
@@ -86,14 +107,9 @@ impl App {
         match account {
             Some(account) if fits => {
                 self.forgive_failures(counting).await?;
-                self.count_login(&account, origin).await;
-                let (now, lifetime) = (self.clock.now(), self.rules.access_lifetime);
-                let keys = &self.keys;
-                let token = keys.issue(Purpose::Access, &account, now, lifetime, &*self.rng);
-                Ok((account.id, token))
+                Ok(account)
             }
             account => {
-                let subject = address.as_ref().map_or(email, EmailAddress::as_str);
                 let id = account.map_or_else(|| self.placeholder_id(subject), |account| account.id);
                 self.count_failure(counting, id, origin).await?;
                 Err(AppError::WrongPassword)
@@ -114,5 +130,16 @@ impl App {
     fn placeholder_id(&self, subject: &str) -> AccountId {
         let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.keys.limit_key(Limit::Login, subject).0;
         AccountId::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l])
+    }
+}
+
+/// Logs a refused password. docs/operations.md has a filter for these lines. They name no address of an account.
+fn log_refusal<T>(verified: &Result<T, AppError>, origin: &Origin) {
+    match verified {
+        Err(AppError::WrongPassword) => tracing::info!(client = %origin, "login failed"),
+        Err(AppError::RateLimited { .. }) => {
+            tracing::info!(client = %origin, "login refused: too many attempts");
+        }
+        _ => {}
     }
 }

@@ -95,24 +95,10 @@ impl App {
         for _ in 0..TRIES {
             let account = self.find_account(email).await?;
             self.check_password(password, &account.address)?;
-            // A new hash for each attempt: its salt makes the change unique.
-            let changed = Account {
-                password_hash: self.hasher.hash(password, &*self.rng).await?,
-                ..account.clone()
-            };
-            let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, mode);
-            let change = CredentialChange {
-                clears_limit: Some(self.login_limit_key(&account)),
-                mails: vec![mail.clone()],
-                event: self.event(account.id, EventKind::PasswordSet, origin, ""),
-                expected: account,
-                address: changed.address,
-                password_hash: changed.password_hash,
-            };
-            match self.store.replace_credential(&change).await? {
-                Replacement::Replaced => return Ok(self.notify_owner(mail, mode).await),
-                Replacement::AddressTaken => return Err(AppError::AddressTaken(change.address)),
-                Replacement::Conflict => {}
+            let set =
+                self.replace_password(account, password, EventKind::PasswordSet, origin, mode);
+            if let Some(replaced) = set.await? {
+                return Ok(replaced.confirmation);
             }
         }
         Err(conflict_error())
@@ -192,15 +178,24 @@ impl App {
         mode: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         let account = self.find_account(email).await?;
-        let revocation = RevocationId::new(self.clock.now(), draw(&*self.rng));
         let mail = self.entry(&account, MailKind::AccessRevoked, origin, mode);
-        let event = self.event(account.id, EventKind::AccessRevoked, origin, "");
-        let store = &self.store;
-        let revoked = store.revoke_access(account.id, revocation, &event, &mail);
-        if !revoked.await? {
+        if !self.end_sessions(account.id, origin, Some(&mail)).await? {
             return Err(AppError::NoSuchAccount(email.to_owned()));
         }
         Ok(self.notify_owner(mail, mode).await)
+    }
+
+    /// Ends all sessions of an account, and queues `mail`. Returns `false` if the account does not exist.
+    pub(super) async fn end_sessions(
+        &self,
+        account: AccountId,
+        origin: &Origin,
+        mail: Option<&Entry>,
+    ) -> Result<bool, AppError> {
+        let revocation = RevocationId::new(self.clock.now(), draw(&*self.rng));
+        let event = self.event(account, EventKind::AccessRevoked, origin, "");
+        let revoked = self.store.revoke_access(account, revocation, &event, mail);
+        Ok(revoked.await?)
     }
 
     /// Returns an account with the numbers of rows that would be deleted with it, for a confirmation prompt.

@@ -9,6 +9,7 @@
 mod application;
 mod authenticate;
 mod change_address;
+mod change_password;
 mod complete_reset;
 mod compose_mail;
 mod copy;
@@ -26,6 +27,7 @@ mod login_work;
 mod manage_accounts;
 mod manage_outbox;
 mod movies;
+mod own_account;
 mod pending_links;
 mod request_reset;
 mod sign_up;

@@ -124,9 +124,11 @@ named! {
         ResetRefused = "reset_refused",
         /// An administrator set the password.
         PasswordSet = "password_set",
+        /// The account owner changed the password, and gave the current one.
+        PasswordChanged = "password_changed",
         /// The address was changed. The detail has both.
         AddressChanged = "address_changed",
-        /// An administrator ended all sessions.
+        /// All sessions were ended, by an administrator or by the account owner. The origin shows which.
         AccessRevoked = "access_revoked",
         /// The owner requested a change of the address. The detail has the new one.
         AddressRequested = "address_requested",

@@ -29,8 +29,10 @@ pub enum Limit {
     Address,
     /// Failed logins, by address: 10, then a delay that doubles from 1 second to 15 minutes.
     Login,
-    /// Sign-ups, logins, reset requests and resets, by client address: 60 a minute.
+    /// Sign-ups, logins, reset requests, resets, and changes of an own account, by client address: 60 a minute.
     Client,
+    /// Changes of the password with the current one, by account: 3 at once, then 1 in 5 minutes.
+    PasswordChange,
 }
 
 /// Keyed digest of a limit and its subject.
@@ -60,6 +62,7 @@ impl Limit {
         Self::Address,
         Self::Login,
         Self::Client,
+        Self::PasswordChange,
     ];
 
     /// Returns the name, which is part of the digest of a key and a label of the metrics.
@@ -70,6 +73,7 @@ impl Limit {
             Self::Address => "address",
             Self::Login => "login",
             Self::Client => "client",
+            Self::PasswordChange => "password_change",
         }
     }
 
@@ -88,7 +92,7 @@ impl Limit {
     pub fn count(self, stored: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
         let stored = stored.filter(|state| now < self.expires_at(state));
         match self {
-            Self::Forgot | Self::Signup | Self::Address => {
+            Self::Forgot | Self::Signup | Self::Address | Self::PasswordChange => {
                 count_spaced(stored, now, 3, Duration::from_secs(300))
             }
             Self::Client => count_in_window(stored, now, 60, Duration::from_secs(60)),
@@ -99,7 +103,9 @@ impl Limit {
     /// Returns the time at which a state expires.
     pub fn expires_at(self, state: &LimitState) -> Timestamp {
         match self {
-            Self::Forgot | Self::Signup | Self::Address | Self::Client => state.until,
+            Self::Forgot | Self::Signup | Self::Address | Self::Client | Self::PasswordChange => {
+                state.until
+            }
             Self::Login => state.until + FAILURES_KEPT,
         }
     }
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn the_names_of_limits_are_stable() {
         let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
-        assert_eq!(names, ["forgot", "login", "client"]);
+        assert_eq!(names, ["forgot", "login", "client", "password_change"]);
     }
 
     #[test]

@@ -8,4 +8,5 @@ mod import;
 mod logins;
 mod mail_server;
 mod outbox;
+mod own_account;
 mod resets;

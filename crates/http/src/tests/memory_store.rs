@@ -130,7 +130,7 @@ impl Accounts for MemoryStore {
         account: AccountId,
         revocation: RevocationId,
         _: &Event,
-        _: &Entry,
+        _: Option<&Entry>,
     ) -> Result<bool, StoreError> {
         let mut accounts = self.accounts.lock().unwrap();
         let account = accounts.get_mut(&account);

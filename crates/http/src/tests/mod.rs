@@ -1,5 +1,6 @@
 //! Tests of the handlers over a real socket, with an in-memory store and without mail.
 
+mod account;
 mod api;
 mod cors;
 pub(super) mod file_templates;

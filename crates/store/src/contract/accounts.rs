@@ -336,7 +336,7 @@ pub(super) async fn a_revocation_is_stored_with_its_event_and_mail(store: &Arc<d
     let told = event(1, EventKind::AccessRevoked, 10);
     for revocation in [1, 2].map(|number| RevocationId::from_bytes([number; 12])) {
         let mail = entry(100 + revocation.as_bytes()[0], 1, 10);
-        let revoke = store.revoke_access(account(1).id, revocation, &told, &mail);
+        let revoke = store.revoke_access(account(1).id, revocation, &told, Some(&mail));
         assert!(revoke.await.unwrap());
         let revoked = Account {
             revocation: Some(revocation),
@@ -362,8 +362,22 @@ pub(super) async fn a_revocation_is_stored_with_its_event_and_mail(store: &Arc<d
     );
     let revocation = RevocationId::from_bytes([3; 12]);
     let mail = entry(110, 2, 10);
-    let revoke = store.revoke_access(account(2).id, revocation, &told, &mail);
+    let revoke = store.revoke_access(account(2).id, revocation, &told, Some(&mail));
     assert!(!revoke.await.unwrap());
+}
+
+pub(super) async fn a_revocation_may_have_no_mail(store: &Arc<dyn CopyableStore>) {
+    create(store, 1).await;
+    let told = event(1, EventKind::AccessRevoked, 10);
+    let revocation = RevocationId::from_bytes([1; 12]);
+    let revoke = |number| store.revoke_access(account(number).id, revocation, &told, None);
+    assert!(revoke(1).await.unwrap());
+    let stored = store.account(account(1).id).await.unwrap().unwrap();
+    assert_eq!(stored.revocation, Some(revocation));
+    assert_eq!(store.entries_of(account(1).id).await.unwrap(), []);
+    let history = store.history(account(1).id, 1).await.unwrap();
+    assert_eq!(history, [told.clone()]);
+    assert!(!revoke(2).await.unwrap());
 }
 
 /// An access token is bound to the revocation that was stored when it was issued, so every new one must be stored,
@@ -386,7 +400,7 @@ pub(super) async fn each_revocation_replaces_the_previous_one_whatever_its_id(
     ]) {
         let told = event(1, EventKind::AccessRevoked, 10);
         let mail = entry(100 + number, 1, 10);
-        let revoke = store.revoke_access(account(1).id, revocation, &told, &mail);
+        let revoke = store.revoke_access(account(1).id, revocation, &told, Some(&mail));
         assert!(revoke.await.unwrap());
         let stored = store.account(account(1).id).await.unwrap().unwrap();
         assert_eq!(stored.revocation, Some(revocation), "after {before:?}");
@@ -406,7 +420,7 @@ pub(super) async fn concurrent_revocations_are_all_recorded_and_one_is_stored(
                 let mail = entry(100 + number, 1, 10);
                 let revocation = RevocationId::from_bytes([number; 12]);
                 store
-                    .revoke_access(account(1).id, revocation, &told, &mail)
+                    .revoke_access(account(1).id, revocation, &told, Some(&mail))
                     .await
                     .unwrap()
             })
@@ -447,7 +461,7 @@ pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn
                         let revoked = event(1, EventKind::AccessRevoked, 1);
                         let revocation = RevocationId::from_bytes([number; 12]);
                         let revoke =
-                            store.revoke_access(account(1).id, revocation, &revoked, &mail);
+                            store.revoke_access(account(1).id, revocation, &revoked, Some(&mail));
                         revoke.await.map(|_| ())
                     }
                 }

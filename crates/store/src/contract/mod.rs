@@ -114,6 +114,7 @@ store_contract! {
     one_of_fifty_concurrent_changes_succeeds,
     an_address_changes_only_to_a_free_one,
     a_revocation_is_stored_with_its_event_and_mail,
+    a_revocation_may_have_no_mail,
     each_revocation_replaces_the_previous_one_whatever_its_id,
     concurrent_revocations_are_all_recorded_and_one_is_stored,
     nothing_outlives_the_deletion_of_its_account,

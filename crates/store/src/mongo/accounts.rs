@@ -308,7 +308,7 @@ impl Accounts for MongoStore {
         account: AccountId,
         revocation: RevocationId,
         event: &Event,
-        mail: &Entry,
+        mail: Option<&Entry>,
     ) -> std::result::Result<bool, StoreError> {
         let account = object_id(account.as_bytes());
         let event = EventDocument::from(event);
@@ -336,7 +336,7 @@ impl Accounts for MongoStore {
                 revocation: object_id(revocation.as_bytes()),
                 replaces: stored.map(|stored| stored.revocation),
                 event: event.clone(),
-                mail: mail.into(),
+                mail: mail.map(EntryDocument::from),
             };
             if self.execute(step).await? == Outcome::Done {
                 return Ok(true);

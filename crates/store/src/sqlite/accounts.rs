@@ -261,9 +261,9 @@ impl Accounts for SqliteStore {
         account: AccountId,
         revocation: RevocationId,
         event: &Event,
-        mail: &Entry,
+        mail: Option<&Entry>,
     ) -> Result<bool, StoreError> {
-        let (event, mail) = (event.clone(), mail.clone());
+        let (event, mail) = (event.clone(), mail.cloned());
         self.writer
             .write(move |connection| {
                 let revoked = connection
@@ -276,7 +276,9 @@ impl Accounts for SqliteStore {
                     return Ok(false);
                 }
                 insert_event(connection, &event).map_err(store_error)?;
-                insert_entry(connection, &mail).map_err(store_error)?;
+                if let Some(mail) = &mail {
+                    insert_entry(connection, mail).map_err(store_error)?;
+                }
                 Ok(true)
             })
             .await

@@ -109,14 +109,14 @@ pub trait Accounts {
         change: &CredentialChange,
     ) -> Result<Replacement, StoreError>;
 
-    /// Ends all sessions of an account, writes the history and queues the notice to the owner. Returns `false` and changes
-    /// nothing if the account does not exist.
+    /// Ends all sessions of an account, writes the history and queues `mail`, the notice to the owner. Returns `false` and
+    /// changes nothing if the account does not exist.
     async fn revoke_access(
         &self,
         account: AccountId,
         revocation: RevocationId,
         event: &Event,
-        mail: &Entry,
+        mail: Option<&Entry>,
     ) -> Result<bool, StoreError>;
 
     /// Returns what [`Accounts::delete_account`] would delete now, or `None` if the account does not exist.

@@ -67,7 +67,7 @@ impl Execution<'_> {
         revocation: &ObjectId,
         replaces: Option<&ObjectId>,
         event: &EventDocument,
-        mail: &EntryDocument,
+        mails: &[EntryDocument],
     ) -> Result<Outcome> {
         self.lock(*account).await?;
         if !self.account_exists(account).await? {
@@ -103,10 +103,7 @@ impl Execution<'_> {
         {
             return self.completed_or_refused(event).await;
         }
-        if !self
-            .write_mails_and_event(std::slice::from_ref(mail), event)
-            .await?
-        {
+        if !self.write_mails_and_event(mails, event).await? {
             self.delete(&self.collections.revocations, doc! { "_id": account })
                 .await?;
         }

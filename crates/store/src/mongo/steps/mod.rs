@@ -49,7 +49,7 @@ pub(super) enum Step {
         #[serde(default)]
         replaces: Option<ObjectId>,
         event: EventDocument,
-        mail: EntryDocument,
+        mail: Option<EntryDocument>,
     },
     QueueMail {
         event: EventDocument,
@@ -135,9 +135,8 @@ impl Step {
     fn mails_and_event(&self) -> Option<(&[EntryDocument], &EventDocument)> {
         match self {
             Self::ReplaceCredential { mails, event, .. } => Some((mails, event)),
-            Self::RevokeAccess { mail, event, .. } | Self::QueueMail { mail, event, .. } => {
-                Some((std::slice::from_ref(mail), event))
-            }
+            Self::RevokeAccess { mail, event, .. } => Some((mail.as_slice(), event)),
+            Self::QueueMail { mail, event, .. } => Some((std::slice::from_ref(mail), event)),
             Self::Record { event } | Self::Settle { event, .. } => Some((&[], event)),
             Self::CreateAccount { .. }
             | Self::SettleSignup { .. }

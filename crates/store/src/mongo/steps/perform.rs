@@ -60,7 +60,13 @@ async fn write(step: &Step, execution: &mut Execution<'_>) -> Result<Outcome> {
             mail,
         } => {
             execution
-                .revoke_access(account, revocation, replaces.as_ref(), event, mail)
+                .revoke_access(
+                    account,
+                    revocation,
+                    replaces.as_ref(),
+                    event,
+                    mail.as_slice(),
+                )
                 .await
         }
         Step::QueueMail {

@@ -256,7 +256,7 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
             let revocation = movie_bag_core::domain::id::RevocationId::from_bytes([9; 12]);
             let revoked = event(2, EventKind::AccessRevoked, 1);
             let mail = entry(8, 2, 0);
-            let revoke = store.revoke_access(account(2).id, revocation, &revoked, &mail);
+            let revoke = store.revoke_access(account(2).id, revocation, &revoked, Some(&mail));
             (2, revoke.await.map(|_| ()))
         }
         9 => {

@@ -32,7 +32,7 @@ fn steps_for_an_account() -> [Step; 3] {
             revocation: ObjectId::new(),
             replaces: None,
             event: event(EventKind::AccessRevoked),
-            mail,
+            mail: Some(mail),
         },
     ]
 }

@@ -114,6 +114,16 @@ fn journal() -> Vec<Document> {
         ),
         (
             2,
+            doc! { "revoke_access": {
+                "account": id(2),
+                "revocation": id(52),
+                "replaces": id(51),
+                "event": history_line(110, 2, "access_revoked"),
+                "mail": null,
+            } },
+        ),
+        (
+            2,
             doc! { "queue_mail": {
                 "event": history_line(105, 2, "reset_requested"),
                 "mail": mail(15, 2),
@@ -278,10 +288,11 @@ async fn the_journal_of_a_released_version_is_completed() {
     assert_eq!(mails(1).await, [id(11)], "the sent one is hidden");
     let revoked = store.account(account(2).id).await.unwrap().unwrap();
     let revocation = revoked.revocation.unwrap();
-    assert_eq!(object_id(revocation.as_bytes()), id(51));
+    assert_eq!(object_id(revocation.as_bytes()), id(52));
     assert_eq!(
         kinds(2).await,
         [
+            "access_revoked",
             "access_revoked",
             "access_revoked",
             "created",

@@ -69,7 +69,7 @@ async fn every_command_to_a_standalone_server_carries_its_time_limit() {
     let revocation = RevocationId::from_bytes([9; 12]);
     let revoked = event(2, EventKind::AccessRevoked, 1);
     let mail = entry(8, 2, 0);
-    let is_revoked = store.revoke_access(account(2).id, revocation, &revoked, &mail);
+    let is_revoked = store.revoke_access(account(2).id, revocation, &revoked, Some(&mail));
     assert!(is_revoked.await.unwrap());
     let second = change(1, "second");
     let replaced = store.replace_credential(&second);
