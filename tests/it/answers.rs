@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use movie_bag_testkit::{Home, Output, PASSWORD, Person, Sink, now, raw, wait_until};
+use movie_bag_testkit::{Home, Output, PASSWORD, Person, Server, Sink, now, raw, wait_until};
 use serde_json::Value;
 
 use crate::generated::{commands, redacted};
@@ -116,6 +116,16 @@ static ACCOUNTS: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.run("user list --search BOB");
     script.run("user list --search unknown");
     script.run("user list --limit 2");
+    script.both("user list --pending");
+    {
+        let mut verified = script.home.command(&["serve", "--bind", "127.0.0.1:0"]);
+        verified.env("MOVIE_BAG_SIGNUP", "verified");
+        let server = Server::start_command(verified);
+        let new = serde_json::json!({"email": "gus@example.com"});
+        server.post("/api/auth/signup", new).is(200);
+        assert!(server.stop().success());
+    }
+    script.both("user list --pending");
     script.both("user set-password --email ann@example.com --password-stdin");
     script.run("user set-password --email ann@example.com --generate --json");
     script.run("user set-email --email ann@example.com --to ann@example.org");

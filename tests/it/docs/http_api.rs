@@ -206,6 +206,10 @@ fn the_answers_in_the_reference_are_real() {
     answers.push(server.get("/api/movies").body[0].clone());
     answers.push(server.account(&access).body);
     answers.push(server.log_out(&access).body);
+    let home = home.with("MOVIE_BAG_SIGNUP", "verified");
+    let verified = home.serve(&[]);
+    let requested = verified.post("/api/auth/signup", json!({"email": EMAIL}));
+    answers.push(requested.body);
     for answer in printed.iter_mut().chain(&mut answers) {
         for id in ["/id", "/_id/$oid", "/added_by/$oid"] {
             if let Some(id) = answer.pointer_mut(id) {

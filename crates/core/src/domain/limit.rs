@@ -193,7 +193,17 @@ mod tests {
     #[test]
     fn the_names_of_limits_are_stable() {
         let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
-        assert_eq!(names, ["forgot", "login", "client", "password_change"]);
+        assert_eq!(
+            names,
+            [
+                "forgot",
+                "signup",
+                "address",
+                "login",
+                "client",
+                "password_change"
+            ]
+        );
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn calls(operations: &[Operation]) -> String {
             .to_lowercase()
             .chars()
             .filter_map(|c| match c {
-                ' ' => Some('-'),
+                ' ' | '-' => Some('-'),
                 c => c.is_ascii_alphanumeric().then_some(c),
             })
             .collect();
