@@ -27,7 +27,7 @@ pub enum Limit {
     Login,
     /// Sign-ups, logins, reset requests, resets, and changes of an own account, by client address: 60 a minute.
     Client,
-    /// Changes of the password with the current one, by account: 3 at once, then 1 in 5 minutes.
+    /// Changes of the password with the current one, by address: 3 at once, then 1 in 5 minutes.
     PasswordChange,
 }
 
