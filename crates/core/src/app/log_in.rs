@@ -47,14 +47,13 @@ impl App {
     ) -> Result<(), AppError> {
         let subject = limited_address(account);
         let counting = self.counting(Limit::Login, origin, &subject);
-        let verified = match self.refuse_delayed(counting).await {
-            Ok(()) => {
-                let account = Some(account.clone());
-                self.verify_password(account, &subject, password, counting, origin)
-                    .await
-            }
-            Err(error) => Err(error),
+        let verified = async {
+            self.refuse_delayed(counting).await?;
+            let account = Some(account.clone());
+            self.verify_password(account, &subject, password, counting, origin)
+                .await
         };
+        let verified = verified.await;
         log_refusal(&verified, origin);
         verified.map(|_| ())
     }

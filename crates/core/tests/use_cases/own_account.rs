@@ -173,7 +173,7 @@ async fn guesses_at_the_current_password_are_failed_logins() {
             Err(AppError::WrongPassword)
         ));
     }
-    // The right password is refused during the delay, without being compared.
+    // The right password is refused during the delay too.
     for password in [PASSWORD, NEW_PASSWORD] {
         assert!(is_limited(
             &change(&fixture, &account, password, NEW_PASSWORD).await
