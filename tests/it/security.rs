@@ -196,7 +196,7 @@ promises! {
     o2: "Guessing the current password by these calls is delayed together with logins, and ends no session"
         [own_account::guessing_the_current_password_is_delayed]
         ["`movie_bag_core::domain::limit::tests`"];
-    o3: "A change of the password ends every other session and every reset token, on every server, and the owner is notified; of 20 changes at once, and of a change and a reset at once, one succeeds; an account sends few such mails"
+    o3: "A change of the password ends every other session and every reset token, on every server, and the owner is notified; of 20 changes at once, and of a change and a reset at once, one succeeds; few such mails are sent to one address"
         [
             own_account::a_changed_password_ends_sessions_and_reset_links_on_every_server,
             own_account::of_twenty_changes_at_once_one_succeeds,

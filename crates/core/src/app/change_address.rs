@@ -45,7 +45,7 @@ impl App {
         if account.address == address.as_str() {
             return Err(AppError::AddressTaken(address.to_string()));
         }
-        let counting = self.counting(Limit::Address, origin, &account.id.to_string());
+        let counting = self.counting(Limit::Confirmation, origin, address.as_str());
         self.refuse_delayed(counting).await?;
         let kind = PendingKind::ConfirmAddress;
         let change = self.new_change(kind, account, address.as_str(), origin);
@@ -58,7 +58,7 @@ impl App {
         match self.store.queue_mail(&entry, &event, counting).await? {
             QueueResult::Queued => {}
             QueueResult::NoAccount => return Err(AppError::NoSuchAccount(account.id.to_string())),
-            QueueResult::TooEarly(early) => return Err(self.limited(Limit::Address, early)),
+            QueueResult::TooEarly(early) => return Err(self.limited(Limit::Confirmation, early)),
         }
         tracing::info!(account = %account.id, entry = %entry.id, "change of the address requested");
         self.queued.notify_one();

@@ -40,7 +40,7 @@ impl App {
         self.admit(origin).await?;
         self.verify_owner(&account, current, origin).await?;
         self.check_password(password, &account.address)?;
-        self.admit_password_change(account.id, origin).await?;
+        self.admit_password_change(&account, origin).await?;
         let mut account = account;
         for _ in 0..TRIES {
             let (kind, mode) = (EventKind::PasswordChanged, DeliveryMode::Queue);

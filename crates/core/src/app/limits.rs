@@ -109,21 +109,22 @@ impl App {
 
     /// Returns the key of an account's failed logins, to be cleared when its password changes.
     pub(super) fn login_limit_key(&self, account: &Account) -> LimitKey {
-        self.keys.limit_key(Limit::Login, &login_subject(account))
+        self.keys.limit_key(Limit::Login, &limited_address(account))
     }
 
     /// Counts a change of the password by the account owner. Each one sends a mail to an address that may belong to another
-    /// person, since sign-up does not verify addresses.
+    /// person, since open sign-up does not verify addresses. Counted by address and not by account: an account can be deleted
+    /// and created again.
     ///
     /// # Errors
     /// [`AppError::RateLimited`]; the database.
     pub(super) async fn admit_password_change(
         &self,
-        account: AccountId,
+        account: &Account,
         origin: &Origin,
     ) -> Result<(), AppError> {
         let limit = Limit::PasswordChange;
-        self.admit_call(self.counting(limit, origin, &account.to_string()))
+        self.admit_call(self.counting(limit, origin, &limited_address(account)))
             .await
     }
 
@@ -147,8 +148,8 @@ impl App {
     }
 }
 
-/// Returns the address by which the failed logins of an account are counted: that of a client that sends the stored address.
-pub(super) fn login_subject(account: &Account) -> String {
+/// Returns the address by which the calls of an account are counted, also those of a client that sends the stored address.
+pub(super) fn limited_address(account: &Account) -> String {
     EmailAddress::parse(&account.address).map_or_else(
         |_| account.address.clone(),
         |address| address.as_str().to_owned(),

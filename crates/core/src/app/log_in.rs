@@ -3,7 +3,7 @@
 
 use super::application::App;
 use super::error::AppError;
-use super::limits::login_subject;
+use super::limits::limited_address;
 use crate::domain::account::Account;
 use crate::domain::email_address::EmailAddress;
 use crate::domain::event::{EventKind, Origin};
@@ -45,16 +45,15 @@ impl App {
         password: &PasswordInput,
         origin: &Origin,
     ) -> Result<(), AppError> {
-        let subject = login_subject(account);
+        let subject = limited_address(account);
         let counting = self.counting(Limit::Login, origin, &subject);
-        let verified = match self.refuse_delayed(counting).await {
-            Ok(()) => {
-                let account = Some(account.clone());
-                self.verify_password(account, &subject, password, counting, origin)
-                    .await
-            }
-            Err(error) => Err(error),
+        let verified = async {
+            self.refuse_delayed(counting).await?;
+            let account = Some(account.clone());
+            self.verify_password(account, &subject, password, counting, origin)
+                .await
         };
+        let verified = verified.await;
         log_refusal(&verified, origin);
         verified.map(|_| ())
     }

@@ -67,7 +67,7 @@ impl App {
     async fn queue_signup(&self, email: &str, origin: &Origin) -> Result<(), AppError> {
         self.admit(origin).await?;
         let address = parse_address(email)?;
-        let counting = self.counting(Limit::Signup, origin, address.as_str());
+        let counting = self.counting(Limit::Confirmation, origin, address.as_str());
         self.refuse_delayed(counting).await?;
         let (now, kind) = (self.clock.now(), PendingKind::ConfirmSignup);
         let change = PendingChange {
@@ -91,7 +91,7 @@ impl App {
         };
         let entry = self.pending_entry(&change, None);
         let queued = self.store.queue_signup_mail(&entry, counting).await?;
-        queued.map_err(|early| self.limited(Limit::Signup, early))?;
+        queued.map_err(|early| self.limited(Limit::Confirmation, early))?;
         tracing::info!(address = masked(address.as_str()), entry = %entry.id, "sign-up requested");
         self.queued.notify_one();
         Ok(())

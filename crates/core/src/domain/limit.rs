@@ -23,15 +23,13 @@ const IPV6_PREFIX: u32 = 64;
 pub enum Limit {
     /// Reset requests, by address: 3 at once, then 1 in 5 minutes.
     Forgot,
-    /// Sign-ups that are to be confirmed, by address: 3 at once, then 1 in 5 minutes.
-    Signup,
-    /// Requested changes of the address, by account: 3 at once, then 1 in 5 minutes.
-    Address,
+    /// Mails with a link that confirms an address, by that address: 3 at once, then 1 in 5 minutes.
+    Confirmation,
     /// Failed logins, by address: 10, then a delay that doubles from 1 second to 15 minutes.
     Login,
     /// Sign-ups, logins, reset requests, resets, and changes of an own account, by client address: 60 a minute.
     Client,
-    /// Changes of the password with the current one, by account: 3 at once, then 1 in 5 minutes.
+    /// Changes of the password with the current one, by address: 3 at once, then 1 in 5 minutes.
     PasswordChange,
 }
 
@@ -58,8 +56,7 @@ pub struct TooEarly {
 impl Limit {
     pub const ALL: &[Self] = &[
         Self::Forgot,
-        Self::Signup,
-        Self::Address,
+        Self::Confirmation,
         Self::Login,
         Self::Client,
         Self::PasswordChange,
@@ -69,8 +66,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Self::Forgot => "forgot",
-            Self::Signup => "signup",
-            Self::Address => "address",
+            Self::Confirmation => "confirmation",
             Self::Login => "login",
             Self::Client => "client",
             Self::PasswordChange => "password_change",
@@ -92,7 +88,7 @@ impl Limit {
     pub fn count(self, stored: Option<LimitState>, now: Timestamp) -> Result<LimitState, TooEarly> {
         let stored = stored.filter(|state| now < self.expires_at(state));
         match self {
-            Self::Forgot | Self::Signup | Self::Address | Self::PasswordChange => {
+            Self::Forgot | Self::Confirmation | Self::PasswordChange => {
                 count_spaced(stored, now, 3, Duration::from_secs(300))
             }
             Self::Client => count_in_window(stored, now, 60, Duration::from_secs(60)),
@@ -103,9 +99,7 @@ impl Limit {
     /// Returns the time at which a state expires.
     pub fn expires_at(self, state: &LimitState) -> Timestamp {
         match self {
-            Self::Forgot | Self::Signup | Self::Address | Self::Client | Self::PasswordChange => {
-                state.until
-            }
+            Self::Forgot | Self::Confirmation | Self::Client | Self::PasswordChange => state.until,
             Self::Login => state.until + FAILURES_KEPT,
         }
     }
@@ -197,8 +191,7 @@ mod tests {
             names,
             [
                 "forgot",
-                "signup",
-                "address",
+                "confirmation",
                 "login",
                 "client",
                 "password_change"

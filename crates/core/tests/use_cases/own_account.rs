@@ -173,7 +173,7 @@ async fn guesses_at_the_current_password_are_failed_logins() {
             Err(AppError::WrongPassword)
         ));
     }
-    // The right password is refused during the delay, without being compared.
+    // The right password is refused during the delay too.
     for password in [PASSWORD, NEW_PASSWORD] {
         assert!(is_limited(
             &change(&fixture, &account, password, NEW_PASSWORD).await
@@ -248,6 +248,11 @@ async fn three_changes_are_admitted_at_once_and_then_one_in_five_minutes() {
     }
     assert!(is_limited(&toggle().await));
     assert_eq!(fixture.entries().await.len(), 3);
+    // Another account with the address does not begin anew.
+    let (_, account) = session(&fixture, ANN, PASSWORD).await;
+    delete(&fixture, &account, PASSWORD).await.unwrap();
+    fixture.create_account(ANN).await;
+    assert!(is_limited(&toggle().await));
     // Changes of other accounts are not counted.
     fixture.create_account("bob@example.com").await;
     let (_, bob) = session(&fixture, "bob@example.com", PASSWORD).await;

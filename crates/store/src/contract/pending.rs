@@ -194,7 +194,7 @@ pub(super) async fn the_mail_of_a_sign_up_is_delivered_without_an_account(
     put(store, &pending(1, ConfirmSignup, 9, "carl@example.com")).await;
     let mail = signup_mail(1, 9, "carl@example.com");
     let call = LimitedCall {
-        limit: Limit::Signup,
+        limit: Limit::Confirmation,
         key: LimitKey([1; 32]),
         now: at(0),
     };
