@@ -8,7 +8,7 @@
 //! cargo bench --bench security -- flood         # latency of other requests while passwords are hashed on every core
 //! ```
 //!
-//! `concealment` sends requests in pairs, in random order. For each kind of request it reports the area under the ROC curve of a
+//! `concealment` sends requests for known and unknown addresses, also of verified sign-up, in pairs, in random order. For each kind of request it reports the area under the ROC curve of a
 //! classifier that guesses by the time alone (Mann and Whitney, ties half): 0.5 is guessing, 1 is certainty. Outside of 0.45 to 0.55
 //! the command fails. `MOVIE_BAG_BENCH_SEED` repeats an order, `MOVIE_BAG_BENCH_PAIRS` sets the number of pairs. With 500 pairs
 //! the standard error is 0.018, so that one in 200 runs of a perfect server fails by chance: repeat a failed run with more pairs.
@@ -217,21 +217,25 @@ fn concealment() -> bool {
                 _ => mail_server.port(),
             };
             let home = concealed(home).with("MAIL_PORT", port);
-            let server = with_accounts(&home, pairs);
-            let mut watch = Stopwatch::at(&server);
-            let mut other_watch = Stopwatch::at(&server);
-            let forgot = |watch: &mut Stopwatch, email: String| {
-                let (status, time) =
-                    watch.post("/api/auth/forgot", "10.0.0.1", &json!({"email": email}));
-                assert_eq!(status, 200);
-                time
-            };
-            has_passed &= classify(
-                &format!("`forgot`, {database}, mail server {mail}"),
-                pairs,
-                |number| forgot(&mut watch, known(number)),
-                |number| forgot(&mut other_watch, unknown(number)),
-            );
+            with_accounts(&home, pairs).kill();
+            let home = home.with("MOVIE_BAG_SIGNUP", "verified");
+            let server = home.serve_alone(&[]);
+            for call in ["forgot", "signup"] {
+                let mut watch = Stopwatch::at(&server);
+                let mut other_watch = Stopwatch::at(&server);
+                let request = |watch: &mut Stopwatch, email: String| {
+                    let path = format!("/api/auth/{call}");
+                    let (status, time) = watch.post(&path, "10.0.0.1", &json!({"email": email}));
+                    assert_eq!(status, 200);
+                    time
+                };
+                has_passed &= classify(
+                    &format!("`{call}`, {database}, mail server {mail}"),
+                    pairs,
+                    |number| request(&mut watch, known(number)),
+                    |number| request(&mut other_watch, unknown(number)),
+                );
+            }
         }
     }
     for (database, home) in homes() {

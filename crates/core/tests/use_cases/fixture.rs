@@ -53,6 +53,10 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Creates an application with one account, Ann's.
     pub(crate) async fn fresh() -> Self {
+        Self::with_signup(SignupMode::Open).await
+    }
+
+    pub(crate) async fn with_signup(signup: SignupMode) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let now = "2026-11-23T10:00:00Z".parse().unwrap();
         let clock = Arc::new(TestClock(Mutex::new(now)));
@@ -78,7 +82,7 @@ impl Fixture {
                 },
                 limits: true,
                 conceal_accounts: false,
-                signup: SignupMode::Open,
+                signup,
                 max_pending_signups: 1_000,
                 public_url: "https://movies.example".to_owned(),
                 reset_link: LinkTemplate::parse("{public_url}/reset/{token}").unwrap(),
@@ -103,6 +107,16 @@ impl Fixture {
             origin: terminal(),
         };
         self.app.create_account(new).await.unwrap();
+    }
+
+    /// Signs up with a password, as a client does.
+    pub(crate) async fn sign_up(&self, email: &str) -> Result<Account, AppError> {
+        let new = NewAccount {
+            email,
+            password: PasswordInput::new(PASSWORD),
+            origin: terminal(),
+        };
+        self.app.sign_up(new).await
     }
 
     /// Moves the clock.
@@ -192,10 +206,6 @@ pub(crate) fn terminal() -> Origin {
 
 /// Returns the token in the link of a mail.
 pub(crate) fn token(message: &Message) -> Token {
-    let link = message
-        .text
-        .lines()
-        .find(|line| line.contains("/reset/"))
-        .unwrap();
-    Token::from_pasted(link)
+    let (_, token) = message.text.rsplit_once('/').unwrap();
+    Token::from_exact(token)
 }

@@ -139,6 +139,9 @@ impl Renderer for TestRenderer {
         let text = match mail {
             Mail::ResetPassword(mail) => mail.url.to_string(),
             Mail::Invitation(mail) => mail.url.to_string(),
+            Mail::ConfirmSignup(mail) => mail.url.to_string(),
+            Mail::ConfirmAddress(mail) => mail.url.to_string(),
+            Mail::RevertAddress(mail) => mail.url.to_string(),
             _ => String::new(),
         };
         Ok(Rendered {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed assumption ends the test")]
 
+mod change_address;
 mod delivery_worker;
 mod fixture;
 mod import;
@@ -10,3 +11,4 @@ mod mail_server;
 mod outbox;
 mod own_account;
 mod resets;
+mod sign_up;
