@@ -199,4 +199,23 @@ mod tests {
             assert!(matches!(progress, Progress::Malformed), "{answer}");
         }
     }
+
+    #[test]
+    fn a_response_without_a_user_or_a_digest_is_malformed() {
+        let plain = |text: &str| Exchange::begin(Mechanism::Plain, Some(&encode(text)), "");
+        assert_eq!(user(plain("\0ann\0")).as_deref(), Some("ann"));
+        assert_eq!(user(plain("\0\0secret")), None);
+        let cram = |text: &str| {
+            let (exchange, _) = challenge(Exchange::begin(Mechanism::CramMd5, None, "<1@host>"));
+            user(exchange.respond(&encode(text)))
+        };
+        let digest = "0123456789abcdef0123456789ABCDEF";
+        assert_eq!(
+            cram(&format!("ann lee {digest}")).as_deref(),
+            Some("ann lee")
+        );
+        for other in [&digest[1..], "", "0123456789abcdef0123456789abcdeg"] {
+            assert_eq!(cram(&format!("ann {other}")), None, "{other}");
+        }
+    }
 }

@@ -112,6 +112,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_cut_begins_a_request_by_its_target() {
+        for line in ["POST /a", "PROPFIND http://h/a", "X ws://h"] {
+            assert!(begins_request_line(line.as_bytes()), "{line}");
+        }
+        for line in ["POST a", "X a:/b", "MAIL /a", "EHLO http://h", "POST", ""] {
+            assert!(!begins_request_line(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
     fn a_header_is_recognized_and_a_command_is_not_one() {
         for line in ["Host: x", "content-type:", "X-A_1: b", "Sec-CH-UA: ?"] {
             assert!(is_header(line.as_bytes()), "{line}");

@@ -163,3 +163,47 @@ impl fmt::Display for Warning {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_an_envelope_grows_with_each_of_its_parts() {
+        let recipient = |address: &str, params: &[&str]| Recipient {
+            address: address.to_owned(),
+            params: params.iter().map(|&text| text.to_owned()).collect(),
+        };
+        let plain = Envelope::new("ann@example.com", vec![recipient("bob", &[])]);
+        let entry = 2 * size_of::<Recipient>();
+        assert_eq!(plain.size(), 15 + entry + 3);
+        let mut extended = plain;
+        extended.params = vec!["SIZE=9".to_owned(), "BODY=8BITMIME".to_owned()];
+        assert_eq!(extended.size(), 15 + (6 + 48) + (13 + 48) + entry + 3);
+        let more = recipient("carl@x", &["NOTIFY=NEVER", "ORCPT=rfc822;c"]);
+        extended.recipients.push(more);
+        let before = 15 + 54 + 61 + entry + 3;
+        assert_eq!(extended.size(), before + entry + 6 + (12 + 48) + (14 + 48));
+    }
+
+    #[test]
+    fn each_warning_says_what_is_wrong() {
+        for (warning, text) in [
+            (
+                Warning::BareCr(2),
+                "2 bare CR in the message: lines must end in CRLF",
+            ),
+            (Warning::Nul(3), "3 NUL bytes in the message"),
+            (
+                Warning::LongLine(999),
+                "a line has 999 bytes: RFC 5322 allows 998",
+            ),
+            (
+                Warning::NoAngleBrackets,
+                "an address was not in angle brackets",
+            ),
+        ] {
+            assert_eq!(warning.to_string(), text);
+        }
+    }
+}
