@@ -56,7 +56,10 @@ impl Command {
             Self::Import(args) => import::run(&args, ui, &app).await,
             Self::Export(args) => export::run(&args, ui, &app).await,
         };
-        app.close().await;
+        // An import reports Ctrl-C itself. If it waited here, the caller would report it in its place.
+        if !super::is_interruption(&outcome) {
+            app.close().await;
+        }
         outcome.map_err(|error| database::name_in_hint(error, &settings))
     }
 
