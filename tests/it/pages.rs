@@ -2,6 +2,7 @@
 //! reported that, and fails in CI.
 
 mod appearance;
+mod confirmation;
 mod host_names;
 mod mails;
 
@@ -26,8 +27,8 @@ impl Site {
 
     fn in_home(home: Home) -> Option<Self> {
         let browser = Browser::open()?;
+        home.create_account(ANN, PASSWORD);
         let server = home.serve(&[]);
-        server.sign_up(ANN, PASSWORD);
         Some(Self {
             browser,
             server,

@@ -81,28 +81,34 @@ fn with_limits() -> Option<Site> {
 #[test]
 fn every_page_is_accessible_and_fits_every_screen() {
     let Some(site) = with_limits() else { return };
-    let browser = &site.browser;
     let mut findings = Vec::new();
     on_every_page(&site, |page| {
-        for (theme, device) in [
-            (Theme::Light, Device::Desktop),
-            (Theme::Dark, Device::Desktop),
-            (Theme::Light, Device::Phone),
-            (Theme::Dark, Device::Phone),
-        ] {
-            let name = format!("{page}-{theme:?}-{device:?}").to_lowercase();
-            browser.emulate_screen(theme, device);
-            browser.screenshot(&name);
-            let found = browser.accessibility_findings();
-            findings.extend(found.iter().map(|finding| format!("{name}: {finding}")));
-            let overflow = browser.overflow(device);
-            if overflow > 0 {
-                findings.push(format!("{name}: {overflow} pixels are beyond the edge"));
-            }
-        }
-        browser.emulate_screen(Theme::Light, Device::Desktop);
+        findings.extend(findings_on(&site.browser, page))
     });
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// Returns what is wrong with the present page on each kind of screen, and takes its pictures.
+pub(super) fn findings_on(browser: &Browser, page: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (theme, device) in [
+        (Theme::Light, Device::Desktop),
+        (Theme::Dark, Device::Desktop),
+        (Theme::Light, Device::Phone),
+        (Theme::Dark, Device::Phone),
+    ] {
+        let name = format!("{page}-{theme:?}-{device:?}").to_lowercase();
+        browser.emulate_screen(theme, device);
+        browser.screenshot(&name);
+        let found = browser.accessibility_findings();
+        findings.extend(found.iter().map(|finding| format!("{name}: {finding}")));
+        let overflow = browser.overflow(device);
+        if overflow > 0 {
+            findings.push(format!("{name}: {overflow} pixels are beyond the edge"));
+        }
+    }
+    browser.emulate_screen(Theme::Light, Device::Desktop);
+    findings
 }
 
 /// Returns the size of the page with everything that it loads, including the icon, which only some browsers request.
