@@ -24,12 +24,16 @@ const PAGE_SIZE: usize = 500;
 #[command(before_help = "Examples:
   movie-bag user list
   movie-bag user list --search @example.com
+  movie-bag user list --disabled
   movie-bag user list --limit 100 --after 6b04933dbb18cc05d63b86dd
   movie-bag user list --json | jq -r .email")]
 pub(in crate::cli) struct Args {
     /// Show only addresses that contain this text, in any case
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+    /// Show only disabled accounts
+    #[arg(long)]
+    disabled: bool,
     /// Show at most N accounts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -46,6 +50,8 @@ documents! {
         email: &'a str,
         /// When the account was created.
         created_at: Timestamp,
+        /// Since when the account is disabled, or null.
+        disabled_at: Option<Timestamp>,
     }
 }
 
@@ -60,9 +66,10 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         let is_found = |account: &&Account| {
-            searched
+            let is_searched = searched
                 .as_ref()
-                .is_none_or(|part| part.is_in(&account.address))
+                .is_none_or(|part| part.is_in(&account.address));
+            is_searched && (account.is_disabled() || !args.disabled)
         };
         let found: Vec<&Account> = page.iter().filter(is_found).collect();
         let shown = usize::try_from(left).unwrap_or(usize::MAX).min(found.len());
@@ -82,7 +89,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         }
     }
     if last_shown.is_none() {
-        if args.search.is_some() || args.after.is_some() {
+        if args.search.is_some() || args.after.is_some() || args.disabled {
             ui.say("No matching accounts.");
         } else {
             ui.say(&format!(
@@ -111,6 +118,7 @@ fn print_page(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Fail
                 id: account.id.to_string(),
                 email: &account.address,
                 created_at: account.id.made_at(),
+                disabled_at: account.disabled_since(),
             })
         }));
     } else {
@@ -119,8 +127,13 @@ fn print_page(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Fail
         }
         lines.extend(accounts.iter().map(|account| {
             let created = local_time(account.id.made_at());
-            let address = hanging(&escape_line(&account.address), 47);
-            format!("{}  {created}  {address}", account.id)
+            let mark = if account.is_disabled() {
+                " (disabled)"
+            } else {
+                ""
+            };
+            let address = format!("{}{mark}", escape_line(&account.address));
+            format!("{}  {created}  {}", account.id, hanging(&address, 47))
         }));
     }
     ui.answer(&lines.join("\n"))

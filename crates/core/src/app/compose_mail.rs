@@ -58,6 +58,10 @@ impl App {
     /// Returns the values of the mail's templates, or the reason why its link could not be used any more.
     pub(super) fn mail(&self, entry: &Entry, account: &Account) -> Result<Mail, &'static str> {
         let rules = &self.rules;
+        // Disabling deletes the entries of the account. This one was queued or leased at the same moment.
+        if account.is_disabled() {
+            return Err("the account is disabled");
+        }
         if self.clock.now() >= entry.requested_at + GIVEN_UP_AFTER {
             return Err("no mail server accepted it for five days");
         }

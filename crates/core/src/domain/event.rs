@@ -128,6 +128,10 @@ named! {
         AddressChanged = "address_changed",
         /// An administrator ended all sessions.
         AccessRevoked = "access_revoked",
+        /// An administrator disabled the account. The detail has the reason, if any.
+        Disabled = "disabled",
+        /// An administrator enabled the account. The detail has the reason, if any.
+        Enabled = "enabled",
         /// Logins are delayed after too many wrong passwords.
         LoginDelayed = "login_delayed",
         /// A login succeeded.

@@ -21,6 +21,7 @@ pub mod movie;
 pub mod outbox;
 pub mod password;
 pub mod phrase;
+pub mod reason;
 pub mod span;
 pub mod spelling;
 pub mod terminal_text;

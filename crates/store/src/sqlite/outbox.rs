@@ -13,6 +13,7 @@ use movie_bag_core::ports::store::{
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::SqliteStore;
+use super::accounts::is_disabled;
 use super::columns::{parse_column, timestamp};
 use super::errors::{is_foreign_key_violation, store_error};
 use super::history::{insert_event, insert_event_into};
@@ -184,8 +185,14 @@ impl Outbox for SqliteStore {
                 {
                     return Ok(QueueResult::TooEarly(early));
                 }
-                match insert_entry(connection, &entry) {
+                let is_disabled = is_disabled(connection, entry.account).map_err(store_error)?;
+                let inserted = (!is_disabled).then(|| insert_entry(connection, &entry));
+                match inserted.transpose() {
                     Err(error) if is_foreign_key_violation(&error) => {
+                        write_decoy(connection, &entry, &event).map_err(store_error)?;
+                        Ok(QueueResult::NoAccount)
+                    }
+                    Ok(None) => {
                         write_decoy(connection, &entry, &event).map_err(store_error)?;
                         Ok(QueueResult::NoAccount)
                     }

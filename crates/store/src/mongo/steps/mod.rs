@@ -36,6 +36,9 @@ pub(super) enum Step {
         password: String,
         event: EventDocument,
         mails: Vec<EntryDocument>,
+        /// Last disabling that was stored when the caller requested this change, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disabling: Option<ObjectId>,
         /// Tally to delete. Journals of earlier versions have this name.
         #[serde(default, rename = "forgives")]
         clears_limit: Option<Bson>,
@@ -48,6 +51,20 @@ pub(super) enum Step {
         replaces: Option<ObjectId>,
         event: EventDocument,
         mail: EntryDocument,
+    },
+    DisableAccount {
+        account: ObjectId,
+        /// Id of the disabling, and of the revocation that is stored with it.
+        revocation: ObjectId,
+        /// Revocation that was stored when the caller requested this one, if any.
+        replaces: Option<ObjectId>,
+        event: EventDocument,
+    },
+    EnableAccount {
+        account: ObjectId,
+        /// Disabling that was stored when the caller requested the change.
+        disabling: ObjectId,
+        event: EventDocument,
     },
     QueueMail {
         event: EventDocument,
@@ -109,6 +126,8 @@ impl Step {
             Self::CreateAccount { .. }
                 | Self::ReplaceCredential { .. }
                 | Self::RevokeAccess { .. }
+                | Self::DisableAccount { .. }
+                | Self::EnableAccount { .. }
                 | Self::QueueMail { .. }
                 | Self::Record { .. }
                 | Self::Settle { .. }
@@ -122,7 +141,10 @@ impl Step {
             Self::RevokeAccess { mail, event, .. } | Self::QueueMail { mail, event, .. } => {
                 Some((std::slice::from_ref(mail), event))
             }
-            Self::Record { event } | Self::Settle { event, .. } => Some((&[], event)),
+            Self::Record { event }
+            | Self::Settle { event, .. }
+            | Self::DisableAccount { event, .. }
+            | Self::EnableAccount { event, .. } => Some((&[], event)),
             Self::CreateAccount { .. }
             | Self::DeleteAccount { .. }
             | Self::Sweep { .. }
@@ -142,6 +164,8 @@ impl Step {
                 event.account
             }
             Self::RevokeAccess { account, .. }
+            | Self::DisableAccount { account, .. }
+            | Self::EnableAccount { account, .. }
             | Self::DeleteAccount { account }
             | Self::Sweep { account } => *account,
             Self::CreateMovie { movie } => movie.added_by,
