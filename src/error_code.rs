@@ -52,6 +52,8 @@ error_codes! {
     InvalidEmail = "invalid_email" => Usage,
     /// The account does not exist.
     EmailDoesNotExist = "email_does_not_exist" => NotFound,
+    /// The account is disabled.
+    AccountDisabled = "account_disabled" => Failed,
     /// The outbox or the inbox has no such mail.
     NoSuchMail = "no_such_mail" => NotFound,
     /// The message has no link, token, code or text of that kind.

@@ -153,6 +153,12 @@ fn classify_app(error: &AppError) -> Classification {
             ErrorCode::EmailDoesNotExist,
             hint("run \"movie-bag user list\" to see all accounts"),
         ),
+        AppError::AccountDisabled(email) => (
+            ErrorCode::AccountDisabled,
+            Some(format!(
+                "run \"movie-bag user enable {email}\" to enable it, or \"movie-bag user show --email {email}\" for the reason"
+            )),
+        ),
         AppError::BadToken => (
             ErrorCode::BadToken,
             hint(

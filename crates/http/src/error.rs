@@ -63,19 +63,19 @@ codes! {
     WeakPassword = BAD_REQUEST "weak_password",
     /// An account with this address exists
     EmailAlreadyExists = BAD_REQUEST "email_already_exists",
-    /// No account with this address exists; never if the server conceals accounts
+    /// No account with this address exists, or it is disabled; never if the server conceals accounts
     EmailDoesNotExist = BAD_REQUEST "email_does_not_exist",
     /// Another movie has this name
     MovieAlreadyExists = BAD_REQUEST "movie_already_exists",
     /// No movie with this id exists
     MovieNotExists = BAD_REQUEST "movie_not_exists",
-    /// Wrong password, or unknown address
+    /// Wrong password, unknown address, or disabled account
     Unauthorized = UNAUTHORIZED "unauthorized",
     /// No `Authorization` header of the form `Bearer TOKEN`, or more than one
     MissingToken = UNAUTHORIZED "missing_token",
-    /// The access token is damaged, expired, revoked, or from another server; log in again
+    /// The access token is damaged, expired, revoked, or from another server, or the account is disabled; log in again
     InvalidAccessToken = UNAUTHORIZED "invalid_access_token",
-    /// The reset token is damaged, from another server, already used, or older than the last change of the password or address
+    /// The reset token is damaged, from another server, already used, or older than the last change of the password or address, or than a disabling of the account
     BadToken = FORBIDDEN "bad_token",
     /// The reset token has expired
     ExpiredToken = FORBIDDEN "expired_token",
@@ -233,7 +233,7 @@ impl Refusal {
             ),
             AppError::SignupClosed => Self::new(Code::SignupClosed, error.to_string()),
             AppError::WrongPassword => Self::new(Code::Unauthorized, error.to_string()),
-            AppError::NoSuchAccount(_) => Self::new(
+            AppError::NoSuchAccount(_) | AppError::AccountDisabled(_) => Self::new(
                 Code::EmailDoesNotExist,
                 "Couldn't find the user with given email address",
             ),

@@ -16,6 +16,7 @@ use crate::cli::templates::list::ListedTemplate;
 use crate::cli::templates::preview::{PreviewedMail, PreviewedTemplate};
 use crate::cli::user::create::CreatedAccount;
 use crate::cli::user::delete::DeletedAccount;
+use crate::cli::user::disable::AccountStatus;
 use crate::cli::user::export::{ExportedAccount, ExportedFile};
 use crate::cli::user::import::{ImportSummary, RefusedLine};
 use crate::cli::user::list::{ListedAccount, ListedPendingChange};
@@ -89,6 +90,7 @@ const NO_DATABASE_TO_READ: ExitMeaning = (
 );
 const NO_SINK: ExitMeaning = (ExitCode::Unavailable, "the sink is unreachable");
 const OTHER_LOGIN: ExitMeaning = (ExitCode::Failed, "the inbox requires another login");
+const DISABLED: ExitMeaning = (ExitCode::Failed, "the account is disabled");
 const DECLINED: ExitMeaning = (ExitCode::Failed, "not confirmed");
 
 pub(super) static COMMANDS: &[CommandEntry] = &[
@@ -191,7 +193,7 @@ pub(super) static COMMANDS: &[CommandEntry] = &[
         exits: &[
             (
                 ExitCode::Failed,
-                "given up: the mail server rejected the mail permanently",
+                "the account is disabled, or the mail server rejected the mail permanently",
             ),
             NO_ACCOUNT,
             (
@@ -217,6 +219,7 @@ pub(super) static COMMANDS: &[CommandEntry] = &[
                 ExitCode::Done,
                 "the password is changed, even if the confirmation is only queued",
             ),
+            DISABLED,
             BAD_TOKEN,
             WEAK_PASSWORD,
             NO_DATABASE,
@@ -296,8 +299,29 @@ pub(super) static COMMANDS: &[CommandEntry] = &[
     CommandEntry {
         command: "user revoke",
         settings: &[Reader::Database, Reader::Links, Reader::Mail],
-        exits: &[NO_ACCOUNT, NO_DATABASE],
+        exits: &[DISABLED, NO_ACCOUNT, NO_DATABASE],
         json: JsonOutput::Documents(&[("", RevokedAccess::fields)]),
+    },
+    CommandEntry {
+        command: "user disable",
+        settings: &[Reader::Database],
+        exits: &[
+            (ExitCode::Done, "disabled, or already disabled before"),
+            DECLINED,
+            NO_ACCOUNT,
+            NO_DATABASE,
+        ],
+        json: JsonOutput::Documents(&[("", AccountStatus::fields)]),
+    },
+    CommandEntry {
+        command: "user enable",
+        settings: &[Reader::Database],
+        exits: &[
+            (ExitCode::Done, "enabled, or not disabled before"),
+            NO_ACCOUNT,
+            NO_DATABASE,
+        ],
+        json: JsonOutput::Documents(&[("", AccountStatus::fields)]),
     },
     CommandEntry {
         command: "user delete",

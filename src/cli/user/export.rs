@@ -26,7 +26,8 @@ const PAGE_SIZE: usize = 500;
 ///
 /// The format is that of "user import": email and password_hash, sorted by id. It is CSV or JSON Lines, by the extension of
 /// FILE (.csv, .jsonl, .ndjson); without FILE, or with -, CSV on stdout. The file has mode 0600 and is complete or absent;
-/// an existing file is not overwritten. It has no movies, history or ids: use "copy" for a whole database.
+/// an existing file is not overwritten. It has no movies, history or ids, and does not tell which accounts are disabled: use
+/// "copy" for a whole database.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   movie-bag user export accounts.csv
@@ -52,7 +53,7 @@ impl Args {
 }
 
 pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
-    let (accounts, unsupported) = if is_dash(&args.file) {
+    let exported = if is_dash(&args.file) {
         let format = if ui.is_json() {
             Format::JsonLines
         } else {
@@ -67,12 +68,19 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     } else {
         to_file(&args.file, ui, app).await?
     };
-    if unsupported > 0 {
+    if exported.unsupported > 0 {
         ui.warn(&format!(
             "exported {} other than bcrypt of cost 4 to 16, which an import refuses",
-            pluralize(unsupported, "hash", "hashes")
+            pluralize(exported.unsupported, "hash", "hashes")
         ));
     }
+    if exported.disabled > 0 {
+        ui.warn(&format!(
+            "exported {}, which an import would create enabled",
+            pluralize(exported.disabled, "disabled account", "disabled accounts")
+        ));
+    }
+    let accounts = exported.accounts;
     if is_dash(&args.file) {
         return Ok(());
     }
@@ -106,11 +114,11 @@ documents! {
     }
 }
 
-async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
+async fn to_stdout(format: Format, ui: &Ui, app: &App) -> anyhow::Result<Exported> {
     write_all(format, app, |page| ui.answer_raw(page).map_err(Into::into)).await
 }
 
-async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> {
+async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<Exported> {
     let spinner = ui.spinner("exporting the accounts");
     let failed = || format!("cannot write {}", path.display());
     let mut file = PartialFile::create(path).with_context(failed)?;
@@ -126,27 +134,38 @@ async fn to_file(path: &Path, ui: &Ui, app: &App) -> anyhow::Result<(u64, u64)> 
     Ok(written)
 }
 
-/// Writes all accounts page by page. Returns their number, and the number of hashes that an import refuses.
+/// Numbers of exported accounts.
+#[derive(Default)]
+struct Exported {
+    accounts: u64,
+    /// Those whose hash an import refuses.
+    unsupported: u64,
+    disabled: u64,
+}
+
+/// Writes all accounts page by page.
 async fn write_all(
     format: Format,
     app: &App,
     mut write: impl FnMut(&str) -> anyhow::Result<()>,
-) -> anyhow::Result<(u64, u64)> {
-    let (mut after, mut accounts, mut unsupported) = (None, 0, 0);
+) -> anyhow::Result<Exported> {
+    let (mut after, mut exported) = (None, Exported::default());
     if format == Format::Csv {
         write("email,password_hash\n")?;
     }
     loop {
         let page = app.accounts(after, PAGE_SIZE).await?;
         let Some(last) = page.last() else {
-            return Ok((accounts, unsupported));
+            return Ok(exported);
         };
         after = Some(last.id);
-        accounts += page.len() as u64;
+        exported.accounts += page.len() as u64;
         let is_unsupported = |account: &&Account| {
             PasswordHash::parse_foreign(account.password_hash.as_str()).is_err()
         };
-        unsupported += page.iter().filter(is_unsupported).count() as u64;
+        exported.unsupported += page.iter().filter(is_unsupported).count() as u64;
+        let is_disabled = |account: &&Account| account.is_disabled();
+        exported.disabled += page.iter().filter(is_disabled).count() as u64;
         write(
             &page
                 .iter()

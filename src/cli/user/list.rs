@@ -26,6 +26,7 @@ const PAGE_SIZE: usize = 500;
   movie-bag user list
   movie-bag user list --search @example.com
   movie-bag user list --pending
+  movie-bag user list --disabled
   movie-bag user list --limit 100 --after 6b04933dbb18cc05d63b86dd
   movie-bag user list --json | jq -r .email")]
 pub(in crate::cli) struct Args {
@@ -33,8 +34,11 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Show pending changes instead: sign-ups that are not confirmed yet, and changes of addresses that may be confirmed or reverted
-    #[arg(long, conflicts_with_all = ["search", "limit", "after"])]
+    #[arg(long, conflicts_with_all = ["search", "limit", "after", "disabled"])]
     pending: bool,
+    /// Show only disabled accounts
+    #[arg(long)]
+    disabled: bool,
     /// Show at most N accounts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -51,6 +55,8 @@ documents! {
         email: &'a str,
         /// When the account was created.
         created_at: Timestamp,
+        /// Since when the account is disabled, or null.
+        disabled_at: Option<Timestamp>,
     }
 
     pub(in crate::cli) struct ListedPendingChange<'a> {
@@ -83,9 +89,10 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         let is_found = |account: &&Account| {
-            searched
+            let is_searched = searched
                 .as_ref()
-                .is_none_or(|part| part.is_in(&account.address))
+                .is_none_or(|part| part.is_in(&account.address));
+            is_searched && (account.is_disabled() || !args.disabled)
         };
         let found: Vec<&Account> = page.iter().filter(is_found).collect();
         let shown = usize::try_from(left).unwrap_or(usize::MAX).min(found.len());
@@ -105,7 +112,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App, database: &str) -> anyh
         }
     }
     if last_shown.is_none() {
-        if args.search.is_some() || args.after.is_some() {
+        if args.search.is_some() || args.after.is_some() || args.disabled {
             ui.say("No matching accounts.");
         } else {
             ui.say(&format!(
@@ -169,6 +176,7 @@ fn print_page(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Fail
                 id: account.id.to_string(),
                 email: &account.address,
                 created_at: account.id.made_at(),
+                disabled_at: account.disabled_since(),
             })
         }));
     } else {
@@ -177,8 +185,13 @@ fn print_page(ui: &Ui, accounts: &[&Account], is_first: bool) -> Result<(), Fail
         }
         lines.extend(accounts.iter().map(|account| {
             let created = local_time(account.id.made_at());
-            let address = hanging(&escape_line(&account.address), 47);
-            format!("{}  {created}  {address}", account.id)
+            let mark = if account.is_disabled() {
+                " (disabled)"
+            } else {
+                ""
+            };
+            let address = format!("{}{mark}", escape_line(&account.address));
+            format!("{}  {created}  {}", account.id, hanging(&address, 47))
         }));
     }
     ui.answer(&lines.join("\n"))

@@ -1,7 +1,10 @@
 //! `user …`: management of accounts by the administrator.
 
+mod account_name;
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod disable;
+mod enable;
 pub(super) mod export;
 mod format;
 pub(super) mod import;
@@ -28,6 +31,8 @@ pub(super) enum Command {
     SetPassword(set_password::Args),
     SetEmail(set_email::Args),
     Revoke(revoke::Args),
+    Disable(disable::Args),
+    Enable(enable::Args),
     Delete(delete::Args),
     Import(import::Args),
     Export(export::Args),
@@ -52,6 +57,8 @@ impl Command {
             Self::SetPassword(args) => set_password::run(args, ui, &app).await,
             Self::SetEmail(args) => set_email::run(&args, ui, &app).await,
             Self::Revoke(args) => revoke::run(&args, ui, &app).await,
+            Self::Disable(args) => disable::run(&args, ui, &app).await,
+            Self::Enable(args) => enable::run(&args, ui, &app).await,
             Self::Delete(args) => delete::run(&args, ui, &app).await,
             Self::Import(args) => import::run(&args, ui, &app).await,
             Self::Export(args) => export::run(&args, ui, &app).await,
@@ -76,6 +83,8 @@ impl Command {
             Self::SetPassword(args) => &args.email,
             Self::SetEmail(args) => &args.email,
             Self::Revoke(args) => &args.email,
+            Self::Disable(args) => args.account.email(),
+            Self::Enable(args) => args.account.email(),
             Self::Delete(args) => &args.email,
         };
         // An invalid address is an error with every content of the database.

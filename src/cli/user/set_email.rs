@@ -2,6 +2,7 @@
 
 use movie_bag_core::app::{App, DeliveryMode};
 
+use super::disable::warn_disabled;
 use crate::cli::delivery::warn_unless_sent;
 use crate::cli::document::documents;
 use crate::cli::startup;
@@ -10,7 +11,7 @@ use crate::cli::ui::Ui;
 /// Change the email address of an account and notify its owner
 ///
 /// The owner is notified at both addresses. Reset links and invitations that were sent to the old address become invalid.
-/// Sessions stay valid.
+/// Sessions stay valid. The owner of a disabled account is not notified.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Example:
   movie-bag user set-email --email ann@example.com --to ann@example.org")]
@@ -47,6 +48,9 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
     let mut sent = !changed.mails.is_empty();
     for mail in &changed.mails {
         sent &= warn_unless_sent(ui, Some(mail), "the address was changed");
+    }
+    if changed.is_disabled && before != after {
+        warn_disabled(ui, after);
     }
     let text = if before == after {
         format!("The address is already {after}.")

@@ -2,6 +2,7 @@
 
 use movie_bag_core::app::{App, DeliveryMode};
 
+use super::disable::warn_disabled;
 use super::new_password::NewPassword;
 use crate::cli::delivery::warn_unless_sent;
 use crate::cli::document::{Maybe, documents};
@@ -10,7 +11,8 @@ use crate::cli::ui::Ui;
 
 /// Set the password of an account and notify its owner
 ///
-/// Ends all sessions of the account and invalidates its reset links.
+/// Ends all sessions of the account and invalidates its reset links. A disabled account stays disabled, and its owner is not
+/// notified.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
   movie-bag user set-password --email ann@example.com
@@ -50,6 +52,9 @@ pub(super) async fn run(args: Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         )
         .await?;
     drop(spinner);
+    if account.is_disabled() {
+        warn_disabled(ui, &account.address);
+    }
     let confirmed = warn_unless_sent(ui, confirmation.as_ref(), "the password was changed");
     let document = ChangedPassword {
         email: &account.address,

@@ -37,6 +37,7 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         id: account.id.to_string(),
         email: &account.address,
         created_at: account.id.made_at(),
+        disabled_at: account.disabled_since(),
         mails: mails.iter().map(QueuedMailDocument::of).collect(),
         history: history.iter().map(event_document).collect(),
     };
@@ -46,6 +47,18 @@ pub(super) async fn run(args: &Args, ui: &Ui, app: &App) -> anyhow::Result<()> {
         account.id,
         local_time(account.id.made_at())
     );
+    if let Some(since) = account.disabled_since() {
+        let newest = history
+            .iter()
+            .find(|event| event.kind == EventKind::Disabled);
+        let reason = newest.map_or("", |event| &event.detail);
+        let separator = if reason.is_empty() { "" } else { ": " };
+        text += &format!(
+            "Disabled {}{separator}{}\n",
+            local_time(since),
+            escape_line(reason)
+        );
+    }
     text += "\nUndelivered mails\n";
     text += &indent(mails.iter().map(mail_line));
     text += "\nHistory, newest first\n";
@@ -124,6 +137,8 @@ documents! {
         email: &'a str,
         /// When the account was created.
         created_at: Timestamp,
+        /// Since when the account is disabled, or null. The reason is in the history.
+        disabled_at: Option<Timestamp>,
         /// Mails of the account that are not delivered yet, oldest request first.
         mails: Vec<QueuedMailDocument<'a>>,
         /// Events of the account, newest first.

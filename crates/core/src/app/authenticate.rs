@@ -33,7 +33,7 @@ impl App {
             .await
             .map_err(AppError::from)?;
         account
-            .filter(|account| verified.fits(account))
+            .filter(|account| verified.fits(account) && !account.is_disabled())
             .ok_or(AccessError::InvalidToken)
     }
 

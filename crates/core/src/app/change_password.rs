@@ -55,7 +55,7 @@ impl App {
         Err(conflict_error().into())
     }
 
-    /// Replaces the password of an account, writes the history and notifies the owner. The limit of failed logins begins anew.
+    /// Replaces the password of an account, writes the history and notifies the owner, unless the account is disabled. The limit of failed logins begins anew.
     /// Returns `None` and changes nothing if the account is not as the caller read it.
     pub(super) async fn replace_password(
         &self,
@@ -70,10 +70,11 @@ impl App {
             password_hash: self.hasher.hash(password, &*self.rng).await?,
             ..account.clone()
         };
-        let mail = self.entry(&changed, MailKind::ResetSuccessful, origin, mode);
+        let mail = (!account.is_disabled())
+            .then(|| self.entry(&changed, MailKind::ResetSuccessful, origin, mode));
         let change = CredentialChange {
             clears_limit: Some(self.login_limit_key(&account)),
-            mails: vec![mail.clone()],
+            mails: mail.iter().cloned().collect(),
             event: self.event(account.id, kind, origin, ""),
             expected: account,
             address: changed.address.clone(),
@@ -82,7 +83,10 @@ impl App {
         Ok(match self.store.replace_credential(&change).await? {
             Replacement::Replaced => Some(ReplacedPassword {
                 account: changed,
-                confirmation: self.notify_owner(mail, mode).await,
+                confirmation: match mail {
+                    Some(mail) => self.notify_owner(mail, mode).await,
+                    None => None,
+                },
             }),
             // The address stays the same, so that no other account can have it.
             Replacement::Conflict | Replacement::AddressTaken => None,

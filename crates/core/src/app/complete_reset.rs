@@ -37,7 +37,8 @@ impl App {
     /// which the database does only while the credential is still the one that the token was made for.
     ///
     /// # Errors
-    /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::WeakPassword`], after which the token can still be
+    /// [`AppError::BadToken`] and [`AppError::ExpiredToken`]; [`AppError::AccountDisabled`] on the terminal, and
+    /// [`AppError::BadToken`] over HTTP, if the account is disabled; [`AppError::WeakPassword`], after which the token can still be
     /// redeemed; [`AppError::RateLimited`]; [`AppError::Busy`]; the database. An error means that nothing has changed.
     pub async fn complete_reset(
         &self,
@@ -88,7 +89,7 @@ impl App {
         let verified = self.keys.verify(token, Purpose::Reset, self.clock.now())?;
         let account = self.store.account(verified.account).await?;
         account
-            .filter(|account| verified.fits(account))
+            .filter(|account| verified.fits(account) && !account.is_disabled())
             .map(|_| ())
             .ok_or(AppError::BadToken)
     }
@@ -107,6 +108,14 @@ impl App {
             .account(verified.account)
             .await?
             .ok_or(AppError::BadToken)?;
+        if account.is_disabled() {
+            self.record_refusal(account.id, origin, "the account is disabled")
+                .await?;
+            return Err(match origin {
+                Origin::Client(_) => AppError::BadToken,
+                Origin::Terminal(_) => AppError::AccountDisabled(account.address),
+            });
+        }
         if !verified.fits(&account) {
             self.record_refusal(
                 account.id,

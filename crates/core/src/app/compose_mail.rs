@@ -20,6 +20,8 @@ use crate::ports::mail::Message;
 /// 4.5.4.1).
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
 
+const DISABLED: &str = "the account is disabled";
+
 /// Reason why an entry has no message.
 pub(super) enum Undeliverable {
     /// The mail must not be sent any more.
@@ -88,6 +90,10 @@ impl App {
             return Ok(Err("no mail server accepted it for five days"));
         }
         let account = self.store.account(entry.account).await?;
+        // Disabling deletes the entries of the account. This one was queued or leased at the same moment.
+        if account.as_ref().is_some_and(Account::is_disabled) {
+            return Ok(Err(DISABLED));
+        }
         let pending = |kind| self.pending_mail(entry, kind, account.as_ref());
         match entry.kind {
             MailKind::ConfirmSignup => return pending(PendingKind::ConfirmSignup).await,
@@ -138,6 +144,9 @@ impl App {
                 .account_by_address(address.as_str(), &address)
                 .await?;
             if let Some(owner) = found.filter(|owner| owner.id != change.account) {
+                if owner.is_disabled() {
+                    return Ok(Err(DISABLED));
+                }
                 return Ok(Ok(Composed {
                     mail: Mail::AccountExists(AccountExists {
                         email: UserInput(owner.address.clone()),

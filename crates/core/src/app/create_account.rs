@@ -106,6 +106,7 @@ impl App {
             address: address.as_str().to_owned(),
             password_hash,
             revocation: None,
+            disabling: None,
         }
     }
 }

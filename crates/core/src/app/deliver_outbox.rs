@@ -271,7 +271,7 @@ impl App {
         match self.store.renew_lease(entry.id, lease).await {
             Ok(true) => true,
             Ok(false) => {
-                if !self.is_account_deleted(entry).await {
+                if !self.is_account_closed(entry).await {
                     tracing::warn!(entry = %entry.id, "another worker took over a mail that this process had leased");
                 }
                 false
@@ -283,9 +283,10 @@ impl App {
         }
     }
 
-    /// Returns whether an entry was deleted with its account, rather than leased by another worker.
-    async fn is_account_deleted(&self, entry: &Entry) -> bool {
-        matches!(self.store.account(entry.account).await, Ok(None))
+    /// Returns whether an entry was deleted because its account was deleted or disabled, rather than leased by another worker.
+    async fn is_account_closed(&self, entry: &Entry) -> bool {
+        let account = self.store.account(entry.account).await;
+        account.is_ok_and(|account| account.is_none_or(|account| account.is_disabled()))
     }
 
     async fn attempt(
@@ -401,7 +402,7 @@ impl App {
                 settled => break settled? || tries > 1,
             }
         };
-        if !held && !self.is_account_deleted(entry).await {
+        if !held && !self.is_account_closed(entry).await {
             tracing::warn!(entry = %entry.id, "another worker took over this mail: it may arrive twice, with the same Message-ID");
         }
         match delivery {

@@ -44,6 +44,9 @@ pub enum AppError {
     /// No account has this address or this id.
     #[error("no account for {0}")]
     NoSuchAccount(String),
+    /// The account is disabled. Only the administrator gets this error: over HTTP, the account behaves like an unknown one.
+    #[error("the account of {0} is disabled")]
+    AccountDisabled(String),
     /// The reset token is malformed, signed with another secret, or used.
     #[error(
         "invalid reset token: it is incomplete, was already used, or belongs to another server"

@@ -18,7 +18,7 @@ impl App {
     /// history of the account.
     ///
     /// # Errors
-    /// [`AppError::WrongPassword`], after the same work for an unknown address as for a wrong password;
+    /// [`AppError::WrongPassword`], after the same work for an unknown address and for a disabled account as for a wrong password;
     /// [`AppError::RateLimited`]; [`AppError::Busy`]; the database.
     pub async fn log_in(
         &self,
@@ -104,7 +104,8 @@ impl App {
             self.notice_cost(hash);
         }
         match account {
-            Some(account) if fits => {
+            // The password of a disabled account is verified too, and refused like a wrong one.
+            Some(account) if fits && !account.is_disabled() => {
                 self.forgive_failures(counting).await?;
                 Ok(account)
             }

@@ -36,8 +36,9 @@ pub struct AddressChanged {
     pub before: String,
     /// New address.
     pub now: EmailAddress,
-    /// Results of the mails with [`DeliveryMode::DeliverNow`]; none if the account already had the address.
+    /// Results of the mails with [`DeliveryMode::DeliverNow`]; none if the account already had the address, or is disabled.
     pub mails: Vec<Delivery>,
+    pub is_disabled: bool,
 }
 
 impl App {
@@ -80,7 +81,7 @@ impl App {
         Ok(self.rules.password_policy.check(password, address)?)
     }
 
-    /// Sets an account's password, and notifies its owner by mail.
+    /// Sets an account's password, and notifies its owner by mail unless the account is disabled.
     ///
     /// # Errors
     /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`], [`AppError::WeakPassword`], [`AppError::Busy`],
@@ -104,8 +105,9 @@ impl App {
         Err(conflict_error())
     }
 
-    /// Changes the address of an account, and notifies its owner at the previous and at the new address. Reset links and
-    /// invitations become void: they were mailed to the previous address. The results of the mails begin with the new address.
+    /// Changes the address of an account, and notifies its owner at the previous and at the new address unless the account is
+    /// disabled. Reset links and invitations become void: they were mailed to the previous address. The results of the mails
+    /// begin with the new address.
     ///
     /// # Errors
     /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`], [`AppError::AddressTaken`], [`AppError::DatabaseBusy`]; the
@@ -122,6 +124,7 @@ impl App {
             let account = self.find_account(email).await?;
             if account.address == to.as_str() {
                 return Ok(AddressChanged {
+                    is_disabled: account.is_disabled(),
                     before: account.address,
                     now: to,
                     mails: Vec::new(),
@@ -144,7 +147,10 @@ impl App {
             let detail = format!("from {} to {to}", account.address);
             let change = CredentialChange {
                 clears_limit: None,
-                mails: vec![notice, notice_before],
+                mails: match account.is_disabled() {
+                    true => Vec::new(),
+                    false => vec![notice, notice_before],
+                },
                 event: self.event(account.id, EventKind::AddressChanged, origin, detail),
                 expected: account,
                 address: changed.address,
@@ -155,6 +161,7 @@ impl App {
                     let mails = change.mails.into_iter();
                     let notified = join_all(mails.map(|mail| self.notify_owner(mail, mode))).await;
                     return Ok(AddressChanged {
+                        is_disabled: change.expected.is_disabled(),
                         before: change.expected.address,
                         now: to,
                         mails: notified.into_iter().flatten().collect(),
@@ -170,7 +177,8 @@ impl App {
     /// Ends all sessions of an account, and notifies its owner. The password stays the same.
     ///
     /// # Errors
-    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; the database.
+    /// [`AppError::InvalidEmail`], [`AppError::NoSuchAccount`]; [`AppError::AccountDisabled`], since a disabled account has no
+    /// sessions; the database.
     pub async fn revoke_access(
         &self,
         email: &str,
@@ -178,6 +186,9 @@ impl App {
         mode: DeliveryMode,
     ) -> Result<Option<Delivery>, AppError> {
         let account = self.find_account(email).await?;
+        if account.is_disabled() {
+            return Err(AppError::AccountDisabled(account.address));
+        }
         let mail = self.entry(&account, MailKind::AccessRevoked, origin, mode);
         if !self.end_sessions(account.id, origin, Some(&mail)).await? {
             return Err(AppError::NoSuchAccount(email.to_owned()));

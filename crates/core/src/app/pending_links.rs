@@ -67,7 +67,8 @@ impl App {
             return Ok(Err(None));
         };
         let account = self.store.account(change.account).await?;
-        if !verified.fits(&change, account.as_ref()) {
+        let is_disabled = account.as_ref().is_some_and(Account::is_disabled);
+        if is_disabled || !verified.fits(&change, account.as_ref()) {
             return Ok(Err(account));
         }
         let can_take_effect = match (kind, &account) {

@@ -49,12 +49,22 @@ pub struct ResetLink {
     pub expires_at: Timestamp,
 }
 
+/// Tells the administrator that an account is disabled. Over HTTP, the store treats it as an unknown one.
+fn refuse_disabled_on_terminal(account: &Account, origin: &Origin) -> Result<(), AppError> {
+    match origin {
+        Origin::Terminal(_) if account.is_disabled() => {
+            Err(AppError::AccountDisabled(account.address.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl App {
     /// Requests a reset. The mail with the link is durably queued on return.
     ///
     /// # Errors
     /// [`AppError::InvalidEmail`]; [`AppError::RateLimited`]; [`AppError::NoSuchAccount`], unless accounts are concealed and the
-    /// request came over HTTP; the database.
+    /// request came over HTTP; [`AppError::AccountDisabled`] on the terminal; the database.
     pub async fn request_reset(
         &self,
         email: &str,
@@ -78,8 +88,12 @@ impl App {
         self.admit(origin).await?;
         let address = parse_address(email)?;
         let found = self.store.account_by_address(email, &address).await?;
+        if let Some(account) = &found {
+            refuse_disabled_on_terminal(account, origin)?;
+        }
         let counting = self.counting(Limit::Forgot, origin, address.as_str());
-        // An unknown address takes the same work as a known one: the time must not reveal concealed accounts.
+        // An unknown address, and that of a disabled account, take the same work as others: the time must not reveal concealed
+        // accounts.
         let account = found.unwrap_or_else(|| self.placeholder_account(&address));
         let entry = self.entry(&account, MailKind::ResetPassword, origin, mode);
         let event = self.event(account.id, EventKind::ResetRequested, origin, "");
@@ -88,7 +102,7 @@ impl App {
             QueueResult::NoAccount if self.conceals_from(origin) => {
                 tracing::info!(
                     address = masked(address.as_str()),
-                    "reset requested for an address without an account"
+                    "reset requested for an address without an account, or of a disabled one"
                 );
                 self.queued.notify_one();
                 return Ok(ResetRequest::Concealed);
@@ -111,6 +125,7 @@ impl App {
         origin: &Origin,
     ) -> Result<ResetLink, AppError> {
         let account = self.find_account(email).await?;
+        refuse_disabled_on_terminal(&account, origin)?;
         let now = self.clock.now();
         let event = self.event(
             account.id,
@@ -154,6 +169,7 @@ impl App {
             address: address.as_str().to_owned(),
             password_hash: self.hasher.decoy(),
             revocation: None,
+            disabling: None,
         }
     }
 

@@ -35,6 +35,7 @@ pub fn unusable_token() -> String {
         address: String::new(),
         password_hash: PasswordHash::from_stored(""),
         revocation: None,
+        disabling: None,
     };
     // A present-day time: its digits count.
     let at = Timestamp::from_second(1_800_000_000).unwrap_or_default();
@@ -364,6 +365,7 @@ mod tests {
             address: "ann@example.com".to_owned(),
             password_hash: PasswordHash::from_stored("$2b$12$first"),
             revocation: None,
+            disabling: None,
         }
     }
 

@@ -136,6 +136,10 @@ named! {
         AddressReverted = "address_reverted",
         /// A link that confirms or reverts an address was refused. The detail has the reason.
         AddressRefused = "address_refused",
+        /// An administrator disabled the account. The detail has the reason, if any.
+        Disabled = "disabled",
+        /// An administrator enabled the account. The detail has the reason, if any.
+        Enabled = "enabled",
         /// Logins are delayed after too many wrong passwords.
         LoginDelayed = "login_delayed",
         /// A login succeeded.

@@ -92,22 +92,26 @@ impl FingerprintKey {
     }
 
     /// Digests everything that the purpose depends on. For a reset that includes the address, since the mail went there.
-    /// For access it includes the last revocation, which ends all sessions.
+    /// For access it includes the last revocation, which ends all sessions. For a reset it includes the last disabling, which
+    /// ends all reset tokens; accounts that were never disabled keep the fingerprints of earlier versions.
     fn bind(&self, purpose: Purpose, account: &Account) -> Hmac<Sha256> {
-        let revocation = account.revocation.as_ref();
-        let (address, revocation): (&[u8], &[u8]) = match purpose {
-            Purpose::Reset => (account.address.as_bytes(), b""),
+        let (address, ended_by) = match purpose {
+            Purpose::Reset => (
+                account.address.as_bytes(),
+                account.disabling.map(|disabling| disabling.id),
+            ),
             Purpose::Access
             | Purpose::ConfirmSignup
             | Purpose::ConfirmAddress
-            | Purpose::RevertAddress => (b"", revocation.map_or(b"", |id| id.as_bytes())),
+            | Purpose::RevertAddress => (b"".as_slice(), account.revocation),
         };
+        let ended_by = ended_by.as_ref().map_or(b"".as_slice(), |id| id.as_bytes());
         self.digest(&[
             purpose.name().as_bytes(),
             account.id.as_bytes().as_slice(),
             address,
             account.password_hash.as_str().as_bytes(),
-            revocation,
+            ended_by,
         ])
     }
 

@@ -24,6 +24,7 @@ pub mod password;
 pub mod pending;
 pub mod phrase;
 pub mod product_name;
+pub mod reason;
 pub mod span;
 pub mod spelling;
 pub mod terminal_text;

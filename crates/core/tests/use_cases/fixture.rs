@@ -188,6 +188,7 @@ impl Fixture {
             address: format!("cost{cost}@example.com"),
             password_hash: PasswordHash::from_stored(format!("$2b${cost:02}${}", ".".repeat(53))),
             revocation: None,
+            disabling: None,
         };
         let event = Event::new(account.id, now, EventKind::Created, terminal(), "");
         let created = self.store.create_account(&account, &event, None);

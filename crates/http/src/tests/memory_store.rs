@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::account::{Account, Disabling};
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, PendingId, RevocationId};
@@ -20,7 +20,7 @@ use movie_bag_core::domain::pending::PendingChange;
 use movie_bag_core::ports::store::{
     AccountCreation, Accounts, CredentialChange, Deletion, History, LeaseMode, LeaseResult,
     LimitedCall, Limits, MovieChange, MovieCreation, Movies, Outbox, PendingChanges, PutPending,
-    QueueResult, Replacement, Store, StoreError,
+    QueueResult, Replacement, StatusChange, Store, StoreError,
 };
 
 pub(super) struct MemoryStore {
@@ -139,6 +139,43 @@ impl Accounts for MemoryStore {
             .is_some())
     }
 
+    async fn disable_account(
+        &self,
+        id: AccountId,
+        revocation: RevocationId,
+        _: &Event,
+    ) -> Result<StatusChange, StoreError> {
+        let mut accounts = self.accounts.lock().unwrap();
+        let Some(account) = accounts.get_mut(&id) else {
+            return Ok(StatusChange::NoAccount);
+        };
+        if account.is_disabled() {
+            return Ok(StatusChange::Unchanged);
+        }
+        account.revocation = Some(revocation);
+        account.disabling = Some(Disabling {
+            id: revocation,
+            is_active: true,
+        });
+        let mut mails = self.mails.lock().unwrap();
+        mails.retain(|mail| mail.account != id);
+        Ok(StatusChange::Done)
+    }
+
+    async fn enable_account(&self, id: AccountId, _: &Event) -> Result<StatusChange, StoreError> {
+        let mut accounts = self.accounts.lock().unwrap();
+        Ok(
+            match accounts.get_mut(&id).map(|account| &mut account.disabling) {
+                None => StatusChange::NoAccount,
+                Some(Some(disabling)) if disabling.is_active => {
+                    disabling.is_active = false;
+                    StatusChange::Done
+                }
+                Some(_) => StatusChange::Unchanged,
+            },
+        )
+    }
+
     async fn is_address_taken(&self, canonical: &EmailAddress) -> Result<bool, StoreError> {
         let found = self.account_by_address("", canonical).await?;
         Ok(found.is_some())
@@ -173,7 +210,12 @@ impl Outbox for MemoryStore {
         {
             return Ok(QueueResult::TooEarly(early));
         }
-        let is_there = self.accounts.lock().unwrap().contains_key(&entry.account);
+        let is_there = self
+            .accounts
+            .lock()
+            .unwrap()
+            .get(&entry.account)
+            .is_some_and(|account| !account.is_disabled());
         Ok(if is_there {
             self.mails.lock().unwrap().push(entry.clone());
             QueueResult::Queued

@@ -439,16 +439,16 @@ pub(super) async fn concurrent_revocations_are_all_recorded_and_one_is_stored(
     assert_eq!(store.history(account(1).id, 20).await.unwrap().len(), 11);
 }
 
-/// Requests and refusals for an account, and revocations of it, race with its deletion.
+/// Requests and refusals for an account, revocations and disablings of it, race with its deletion.
 pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn CopyableStore>) {
     for round in 0..12 {
         create(store, 1).await;
         let mut racing = Vec::new();
-        for number in 0..8 {
+        for number in 0..10 {
             let store = Arc::clone(store);
             racing.push(tokio::spawn(async move {
                 let mail = entry(10 * round + number, 1, 0);
-                match number % 4 {
+                match number % 5 {
                     0 | 1 => {
                         let asked = event(1, EventKind::ResetRequested, 1);
                         store.queue_mail(&mail, &asked, None).await.map(|_| ())
@@ -456,6 +456,12 @@ pub(super) async fn nothing_outlives_the_deletion_of_its_account(store: &Arc<dyn
                     2 => {
                         let refused = event(1, EventKind::ResetRefused, 1);
                         store.record(&refused).await
+                    }
+                    3 => {
+                        let disabled = event(1, EventKind::Disabled, 1);
+                        let id = RevocationId::from_bytes([number; 12]);
+                        let disable = store.disable_account(account(1).id, id, &disabled);
+                        disable.await.map(|_| ())
                     }
                     _ => {
                         let revoked = event(1, EventKind::AccessRevoked, 1);

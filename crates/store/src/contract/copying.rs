@@ -2,6 +2,16 @@
 
 use super::fixtures::*;
 
+/// Returns two accounts that were never disabled, one that is disabled, and one that was.
+fn accounts() -> Vec<Account> {
+    vec![
+        account(1),
+        account(2),
+        disabled(account(3), 7, true),
+        disabled(account(4), 8, false),
+    ]
+}
+
 fn mails() -> Vec<Entry> {
     vec![
         Entry {
@@ -48,7 +58,7 @@ fn holder(number: u8) -> LeaseId {
 
 async fn take_all_in(store: &Arc<dyn CopyableStore>, by: LeaseId) {
     for portion in [
-        CopyBatch::Accounts(vec![account(1), account(2)]),
+        CopyBatch::Accounts(accounts()),
         CopyBatch::PendingChanges(pending_changes()),
         CopyBatch::Movies(vec![movie(1, 1), movie(2, 2), movie(3, 1)]),
         CopyBatch::Mails(mails()),
@@ -67,7 +77,7 @@ pub(super) async fn copied_data_is_read_back_unchanged(store: &Arc<dyn CopyableS
     assert!(!store.is_copy_unfinished().await.unwrap());
 
     let counts = Counts {
-        accounts: 2,
+        accounts: 4,
         pending_changes: 2,
         movies: 3,
         mails: 3,
@@ -75,7 +85,7 @@ pub(super) async fn copied_data_is_read_back_unchanged(store: &Arc<dyn CopyableS
     };
     assert_eq!(store.counts().await.unwrap(), counts);
     let all = store.accounts(None, 10).await.unwrap();
-    assert_eq!(all, [account(1), account(2)]);
+    assert_eq!(all, accounts());
     let all = store.movies(None, 10).await.unwrap();
     assert_eq!(all, [movie(1, 1), movie(2, 2), movie(3, 1)]);
     let all = store.pending_changes(None, 10).await.unwrap();
@@ -121,7 +131,7 @@ pub(super) async fn an_interrupted_copy_starts_again(store: &Arc<dyn CopyableSto
     assert_eq!(store.counts().await.unwrap(), Counts::default());
     take_all_in(store, holder(2)).await;
     store.finish_copy(holder(2)).await.unwrap();
-    assert_eq!(store.counts().await.unwrap().accounts, 2);
+    assert_eq!(store.counts().await.unwrap().accounts, 4);
 }
 
 pub(super) async fn a_superseded_copy_is_refused(store: &Arc<dyn CopyableStore>) {

@@ -6,7 +6,7 @@ pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) use jiff::Timestamp;
 
-pub(super) use movie_bag_core::domain::account::Account;
+pub(super) use movie_bag_core::domain::account::{Account, Disabling};
 pub(super) use movie_bag_core::domain::email_address::EmailAddress;
 pub(super) use movie_bag_core::domain::event::{
     COUNTED_LINES, Event, EventKind, HISTORY_LINES, Origin,
@@ -26,7 +26,7 @@ pub(super) use movie_bag_core::domain::pending::{PendingChange, PendingKind};
 pub(super) use movie_bag_core::ports::store::{
     AccountCreation, CopyBatch, CopyableStore, Counts, CredentialChange, Deletion, LeaseMode,
     LeaseResult, LimitedCall, MovieChange, MovieCreation, Outbox, PutPending, QueueResult,
-    Replacement, StoreError,
+    Replacement, StatusChange, StoreError,
 };
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -39,6 +39,7 @@ pub(crate) fn account(number: u8) -> Account {
         address: format!("user{number}@example.com"),
         password_hash: PasswordHash::from_stored(format!("$2b$04$hash{number}")),
         revocation: None,
+        disabling: None,
     }
 }
 
@@ -164,6 +165,29 @@ pub(crate) async fn queue(store: &Arc<dyn CopyableStore>, entry: &Entry) {
     };
     let queued = store.queue_mail(entry, &requested, None).await.unwrap();
     assert_eq!(queued, QueueResult::Queued);
+}
+
+pub(crate) async fn disable(store: &Arc<dyn CopyableStore>, number: u8, id: u8) -> StatusChange {
+    let disabled = event(number, EventKind::Disabled, 20);
+    let id = RevocationId::from_bytes([id; 12]);
+    let disable = store.disable_account(account(number).id, id, &disabled);
+    disable.await.unwrap()
+}
+
+pub(crate) async fn enable(store: &Arc<dyn CopyableStore>, number: u8) -> StatusChange {
+    let enabled = event(number, EventKind::Enabled, 30);
+    let enable = store.enable_account(account(number).id, &enabled);
+    enable.await.unwrap()
+}
+
+/// Returns an account with this last disabling.
+pub(crate) fn disabled(account: Account, id: u8, is_active: bool) -> Account {
+    let id = RevocationId::from_bytes([id; 12]);
+    Account {
+        revocation: Some(id),
+        disabling: Some(Disabling { id, is_active }),
+        ..account
+    }
 }
 
 pub(crate) async fn by_address(store: &Arc<dyn CopyableStore>, typed: &str) -> Option<AccountId> {

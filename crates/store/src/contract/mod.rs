@@ -6,6 +6,7 @@
 
 pub(crate) mod accounts;
 mod copying;
+mod disabling;
 pub(crate) mod fixtures;
 mod history;
 pub(crate) mod limits;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use accounts::*;
 use copying::*;
+use disabling::*;
 use history::*;
 use limits::*;
 use model::*;
@@ -117,6 +119,12 @@ store_contract! {
     a_revocation_may_have_no_mail,
     each_revocation_replaces_the_previous_one_whatever_its_id,
     concurrent_revocations_are_all_recorded_and_one_is_stored,
+    a_disabled_account_is_stored_with_its_event_and_without_its_mails,
+    a_disabled_account_gets_no_mails,
+    a_change_expects_the_last_disabling,
+    one_of_ten_concurrent_changes_of_status_is_done,
+    revocations_and_a_disabling_at_the_same_time_all_take_effect,
+    no_mail_outlives_the_disabling_of_its_account,
     nothing_outlives_the_deletion_of_its_account,
     deleting_an_account_deletes_its_movies_mails_and_history,
     a_mail_for_an_unknown_account_is_not_queued,

@@ -47,6 +47,12 @@ enum Step {
     Record {
         account: Index,
     },
+    Disable {
+        account: Index,
+    },
+    Enable {
+        account: Index,
+    },
     Delete {
         account: Index,
     },
@@ -76,6 +82,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (index(), any::<bool>()).prop_map(|(entry, by_holder)| Step::Renew { entry, by_holder }),
         3 => (index(), any::<bool>(), 0..4u8).prop_map(|(entry, by_holder, outcome)| Step::Settle { entry, by_holder, outcome }),
         1 => index().prop_map(|account| Step::Record { account }),
+        1 => index().prop_map(|account| Step::Disable { account }),
+        1 => index().prop_map(|account| Step::Enable { account }),
         1 => index().prop_map(|account| Step::Delete { account }),
         2 => (index(), 0..NAMES).prop_map(|(account, name)| Step::CreateMovie { account, name }),
         1 => (index(), index(), 0..NAMES).prop_map(|(movie, account, name)| Step::ChangeMovie { movie, account, name }),
@@ -200,8 +208,9 @@ impl Run<'_> {
                         password_hash: change.password_hash,
                         ..expected
                     };
+                    let is_notified = !changed.is_disabled();
                     self.model.accounts.insert(id, changed);
-                    for mail in change.mails {
+                    for mail in change.mails.into_iter().filter(|_| is_notified) {
                         self.model.entries.insert(mail.id, mail);
                     }
                     self.model.events.push(change.event);
@@ -228,7 +237,11 @@ impl Run<'_> {
                 let event = self.event(id, EventKind::ResetRequested);
                 let queued = self.store.queue_mail(&mail, &event, None).await.unwrap()
                     == QueueResult::Queued;
-                assert_eq!(queued, self.model.accounts.contains_key(&id));
+                let account = self.model.accounts.get(&id);
+                assert_eq!(
+                    queued,
+                    account.is_some_and(|account| !account.is_disabled())
+                );
                 if queued {
                     self.model.entries.insert(mail.id, mail);
                     self.model.events.push(event);
@@ -360,6 +373,47 @@ impl Run<'_> {
                 self.store.record(&event).await.unwrap();
                 if self.model.accounts.contains_key(&id) {
                     self.model.events.push(event);
+                }
+            }
+            Step::Disable { account } => {
+                let Some(id) = self.account_at(account) else {
+                    return;
+                };
+                let disabling = RevocationId::from_bytes(self.id());
+                let event = self.event(id, EventKind::Disabled);
+                let disable = self.store.disable_account(id, disabling, &event);
+                let done = disable.await.unwrap();
+                let Some(account) = self.model.accounts.get_mut(&id) else {
+                    return assert_eq!(done, StatusChange::NoAccount);
+                };
+                if account.is_disabled() {
+                    return assert_eq!(done, StatusChange::Unchanged);
+                }
+                assert_eq!(done, StatusChange::Done);
+                account.revocation = Some(disabling);
+                account.disabling = Some(Disabling {
+                    id: disabling,
+                    is_active: true,
+                });
+                self.model.entries.retain(|_, entry| entry.account != id);
+                self.model.events.push(event);
+            }
+            Step::Enable { account } => {
+                let Some(id) = self.account_at(account) else {
+                    return;
+                };
+                let event = self.event(id, EventKind::Enabled);
+                let done = self.store.enable_account(id, &event).await.unwrap();
+                let Some(account) = self.model.accounts.get_mut(&id) else {
+                    return assert_eq!(done, StatusChange::NoAccount);
+                };
+                match &mut account.disabling {
+                    Some(disabling) if disabling.is_active => {
+                        assert_eq!(done, StatusChange::Done);
+                        disabling.is_active = false;
+                        self.model.events.push(event);
+                    }
+                    _ => assert_eq!(done, StatusChange::Unchanged),
                 }
             }
             Step::Delete { account } => {

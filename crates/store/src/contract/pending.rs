@@ -165,7 +165,14 @@ pub(super) async fn a_pending_change_is_deleted_with_its_mails(store: &Arc<dyn C
     assert_eq!(store.delete_expired_pending(at(100)).await.unwrap(), 1);
     assert_eq!(left().await, [5, 6]);
 
-    // The deletion of the account deletes the others.
+    // Disabling or deleting the account deletes the others.
+    put(store, &changes[1]).await;
+    put(store, &changes[3]).await;
+    let disabled = event(1, EventKind::Disabled, 50);
+    let id = RevocationId::from_bytes([9; 12]);
+    let status = store.disable_account(account(1).id, id, &disabled);
+    assert_eq!(status.await.unwrap(), StatusChange::Done);
+    assert_eq!(store.pending_changes(None, 9).await.unwrap(), []);
     put(store, &changes[3]).await;
     store.delete_account(account(1).id).await.unwrap();
     assert_eq!(store.pending_changes(None, 9).await.unwrap(), []);

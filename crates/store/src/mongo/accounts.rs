@@ -16,7 +16,7 @@ use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, RevocationId};
 use movie_bag_core::domain::outbox::Entry;
 use movie_bag_core::ports::store::{
-    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StatusChange, StoreError,
 };
 
 use super::super::hash_costs::count_by_cost;
@@ -33,7 +33,7 @@ use super::tally_documents::key_id;
 /// Maximum number of accounts in one search for an address. The collation treats more addresses as equal than we do (ß and
 /// ss, wide letters), so the found ones are compared again. No system has this many accounts that differ in that way alone.
 const MAX_SPELLINGS: i64 = 100;
-/// Maximum number of tries of a revocation that other revocations precede.
+/// Maximum number of tries of a revocation or a change of status that others precede.
 const REVOCATION_TRIES: u32 = 100;
 
 impl MongoStore {
@@ -59,12 +59,12 @@ impl MongoStore {
             .await?
             .try_collect()
             .await?;
-        let revocations: BTreeMap<ObjectId, ObjectId> = found
+        let mut revocations: BTreeMap<ObjectId, RevocationDocument> = found
             .into_iter()
-            .map(|found| (found.account, found.revocation))
+            .map(|found| (found.account, found))
             .collect();
         let accounts = accounts.into_iter().map(|account| {
-            let revocation = revocations.get(&account.id).copied();
+            let revocation = revocations.remove(&account.id);
             account.into_account(revocation)
         });
         Ok(accounts.collect())
@@ -77,6 +77,30 @@ impl MongoStore {
             .add_revocations(account.into_iter().collect())
             .await?
             .pop())
+    }
+
+    /// Returns the stored revocation of an account, or `None` if the account does not exist.
+    async fn present_revocation(
+        &self,
+        account: ObjectId,
+    ) -> Result<Option<Option<RevocationDocument>>> {
+        self.complete_steps_of(account).await?;
+        if self.find_account(doc! { "_id": account }).await?.is_none() {
+            return Ok(None);
+        }
+        // Reads from the primary, since the write is compared with its value.
+        let stored = self
+            .collections
+            .revocations
+            .find_one(doc! { "_id": account });
+        let stored = stored.read_concern(ReadConcern::local()).await?;
+        let stored = stored.map(|found| decode("movie_bag_revocations", found));
+        stored.transpose().map(Some)
+    }
+
+    fn contention(&self) -> StoreError {
+        self.connection
+            .contention_error("another revocation came first each time")
     }
 
     /// Returns a filter and a collation that find accounts with one of these addresses in any case. Without collations, a
@@ -289,6 +313,10 @@ impl Accounts for MongoStore {
         let expected = AccountDocument::from(&change.expected);
         self.run(self.complete_credential_change(&expected)).await?;
         let step = Step::ReplaceCredential {
+            disabling: change
+                .expected
+                .disabling
+                .map(|disabling| object_id(disabling.id.as_bytes())),
             expected,
             email: change.address.clone(),
             password: change.password_hash.as_str().to_owned(),
@@ -314,21 +342,7 @@ impl Accounts for MongoStore {
         let event = EventDocument::from(event);
         // Another revocation may precede this one. The retry then also ends the sessions that began between the two.
         for _ in 0..REVOCATION_TRIES {
-            let stored = self.run(async {
-                self.complete_steps_of(account).await?;
-                if self.find_account(doc! { "_id": account }).await?.is_none() {
-                    return Ok(None);
-                }
-                // Reads from the primary, since the write is compared with its value.
-                let stored = self
-                    .collections
-                    .revocations
-                    .find_one(doc! { "_id": account });
-                let stored = stored.read_concern(ReadConcern::local()).await?;
-                let stored = stored.map(|found| decode("movie_bag_revocations", found));
-                stored.transpose().map(Some)
-            });
-            let Some(stored): Option<Option<RevocationDocument>> = stored.await? else {
+            let Some(stored) = self.run(self.present_revocation(account)).await? else {
                 return Ok(false);
             };
             let step = Step::RevokeAccess {
@@ -342,9 +356,62 @@ impl Accounts for MongoStore {
                 return Ok(true);
             }
         }
-        Err(self
-            .connection
-            .contention_error("another revocation came first each time"))
+        Err(self.contention())
+    }
+
+    async fn disable_account(
+        &self,
+        account: AccountId,
+        id: RevocationId,
+        event: &Event,
+    ) -> std::result::Result<StatusChange, StoreError> {
+        let account = object_id(account.as_bytes());
+        let event = EventDocument::from(event);
+        for _ in 0..REVOCATION_TRIES {
+            let Some(stored) = self.run(self.present_revocation(account)).await? else {
+                return Ok(StatusChange::NoAccount);
+            };
+            if stored.as_ref().is_some_and(|stored| stored.is_disabled) {
+                return Ok(StatusChange::Unchanged);
+            }
+            let step = Step::DisableAccount {
+                account,
+                revocation: object_id(id.as_bytes()),
+                replaces: stored.map(|stored| stored.revocation),
+                event: event.clone(),
+            };
+            if self.execute(step).await? == Outcome::Done {
+                return Ok(StatusChange::Done);
+            }
+        }
+        Err(self.contention())
+    }
+
+    async fn enable_account(
+        &self,
+        account: AccountId,
+        event: &Event,
+    ) -> std::result::Result<StatusChange, StoreError> {
+        let account = object_id(account.as_bytes());
+        let event = EventDocument::from(event);
+        for _ in 0..REVOCATION_TRIES {
+            let Some(stored) = self.run(self.present_revocation(account)).await? else {
+                return Ok(StatusChange::NoAccount);
+            };
+            let active = stored.filter(|stored| stored.is_disabled);
+            let Some(disabling) = active.and_then(|stored| stored.disabling) else {
+                return Ok(StatusChange::Unchanged);
+            };
+            let step = Step::EnableAccount {
+                account,
+                disabling,
+                event: event.clone(),
+            };
+            if self.execute(step).await? == Outcome::Done {
+                return Ok(StatusChange::Done);
+            }
+        }
+        Err(self.contention())
     }
 
     async fn deletion_preview(

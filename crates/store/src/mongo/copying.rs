@@ -147,13 +147,8 @@ impl Copying for MongoStore {
                         Ok(account)
                     });
                     insert_all(&self.collections.user, documents).await?;
-                    let revocations = accounts.iter().filter_map(|account| {
-                        let revocation = account.revocation?;
-                        Some(to_document(&RevocationDocument {
-                            account: object_id(account.id.as_bytes()),
-                            revocation: object_id(revocation.as_bytes()),
-                        }))
-                    });
+                    let revocations = accounts.iter().filter_map(RevocationDocument::of);
+                    let revocations = revocations.map(|revocation| to_document(&revocation));
                     insert_all(&self.collections.revocations, revocations).await?;
                 }
                 CopyBatch::PendingChanges(changes) => {

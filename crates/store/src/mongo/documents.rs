@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::account::{Account, Disabling};
 use movie_bag_core::domain::event::{Event, UnknownName};
 use movie_bag_core::domain::fingerprint::Fingerprint;
 use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
@@ -95,12 +95,20 @@ impl From<&Account> for AccountDocument {
 
 impl AccountDocument {
     /// Converts to an account, with the data of other collections.
-    pub(super) fn into_account(self, revocation: Option<ObjectId>) -> Account {
+    pub(super) fn into_account(self, ended: Option<RevocationDocument>) -> Account {
+        let revocation_id = |id: ObjectId| RevocationId::from_bytes(id.bytes());
+        let disabling = ended.as_ref().and_then(|ended| {
+            Some(Disabling {
+                id: revocation_id(ended.disabling?),
+                is_active: ended.is_disabled,
+            })
+        });
         Account {
             id: AccountId::from_bytes(self.id.bytes()),
             address: self.email,
             password_hash: PasswordHash::from_stored(self.password),
-            revocation: revocation.map(|id| RevocationId::from_bytes(id.bytes())),
+            revocation: ended.map(|ended| revocation_id(ended.revocation)),
+            disabling,
         }
     }
 }
@@ -111,6 +119,24 @@ pub(super) struct RevocationDocument {
     #[serde(rename = "_id")]
     pub(super) account: ObjectId,
     pub(super) revocation: ObjectId,
+    /// Last disabling. It was stored together with a revocation, so that earlier versions, which require one, read the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) disabling: Option<ObjectId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_disabled: bool,
+}
+
+impl RevocationDocument {
+    /// Returns the document for an account whose sessions were ended.
+    pub(super) fn of(account: &Account) -> Option<Self> {
+        let disabling = account.disabling.map(|disabling| disabling.id);
+        Some(Self {
+            account: object_id(account.id.as_bytes()),
+            revocation: object_id(account.revocation.or(disabling)?.as_bytes()),
+            disabling: disabling.map(|id| object_id(id.as_bytes())),
+            is_disabled: account.is_disabled(),
+        })
+    }
 }
 
 /// A document in `movie`.

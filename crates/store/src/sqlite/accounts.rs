@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use movie_bag_core::domain::account::Account;
+use movie_bag_core::domain::account::{Account, Disabling};
 use movie_bag_core::domain::email_address::EmailAddress;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::id::{AccountId, RevocationId};
 use movie_bag_core::domain::outbox::Entry;
 use movie_bag_core::domain::password::PasswordHash;
 use movie_bag_core::ports::store::{
-    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StoreError,
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StatusChange, StoreError,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -21,28 +21,38 @@ use super::history::insert_event;
 use super::limits::delete_tally;
 use super::outbox::insert_entry;
 
+const COLUMNS: &str = "id, email, password, revocation, disabling, is_disabled";
+
 /// Adds an account as part of a larger step.
 pub(super) fn insert_account(connection: &Connection, account: &Account) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
-            "INSERT INTO account (id, email, password, revocation) VALUES (?, ?, ?, ?)",
-        )?
+        .prepare_cached(&format!(
+            "INSERT INTO account ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+        ))?
         .execute(params![
             account.id.as_bytes(),
             account.address,
             account.password_hash.as_str(),
             account.revocation.map(|id| *id.as_bytes()),
+            account.disabling.map(|disabling| *disabling.id.as_bytes()),
+            account.is_disabled(),
         ])
         .map(|_| ())
 }
 
 fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let revocation: Option<[u8; 12]> = row.get("revocation")?;
+    let disabling: Option<[u8; 12]> = row.get("disabling")?;
+    let is_active = row.get("is_disabled")?;
     Ok(Account {
         id: AccountId::from_bytes(row.get("id")?),
         address: row.get("email")?,
         password_hash: PasswordHash::from_stored(row.get::<_, String>("password")?),
         revocation: revocation.map(RevocationId::from_bytes),
+        disabling: disabling.map(|id| Disabling {
+            id: RevocationId::from_bytes(id),
+            is_active,
+        }),
     })
 }
 
@@ -52,8 +62,7 @@ fn find_unique(
     condition: &str,
     email: &str,
 ) -> rusqlite::Result<Option<Account>> {
-    let sql =
-        format!("SELECT id, email, password, revocation FROM account WHERE {condition} LIMIT 2");
+    let sql = format!("SELECT {COLUMNS} FROM account WHERE {condition} LIMIT 2");
     let mut found = connection
         .prepare_cached(&sql)?
         .query_map([email], read_account)?
@@ -79,6 +88,26 @@ fn count_deletion(connection: &Connection, id: AccountId) -> rusqlite::Result<Op
             })
         })
         .optional()
+}
+
+/// Returns why a change of an account's status matched no row.
+fn unchanged(connection: &Connection, account: AccountId) -> Result<StatusChange, StoreError> {
+    let exists = connection
+        .prepare_cached("SELECT 1 FROM account WHERE id = ?")
+        .and_then(|mut statement| statement.exists([account.as_bytes()]))
+        .map_err(store_error)?;
+    Ok(if exists {
+        StatusChange::Unchanged
+    } else {
+        StatusChange::NoAccount
+    })
+}
+
+/// Returns whether an account is disabled. An unknown account takes the same work.
+pub(super) fn is_disabled(connection: &Connection, account: AccountId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM account WHERE id = ? AND is_disabled = 1")?
+        .exists([account.as_bytes()])
 }
 
 #[async_trait]
@@ -111,9 +140,7 @@ impl Accounts for SqliteStore {
         self.readers
             .read_inline(move |connection| {
                 let mut statement = connection
-                    .prepare_cached(
-                        "SELECT id, email, password, revocation FROM account WHERE id = ?",
-                    )
+                    .prepare_cached(&format!("SELECT {COLUMNS} FROM account WHERE id = ?"))
                     .map_err(store_error)?;
                 statement
                     .query_row([id.as_bytes()], read_account)
@@ -154,9 +181,9 @@ impl Accounts for SqliteStore {
             .read(move |connection| {
                 let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
                 let mut statement = connection
-                    .prepare_cached(
-                        "SELECT id, email, password, revocation FROM account WHERE id > ? ORDER BY id LIMIT ?",
-                    )
+                    .prepare_cached(&format!(
+                        "SELECT {COLUMNS} FROM account WHERE id > ? ORDER BY id LIMIT ?"
+                    ))
                     .map_err(store_error)?;
                 let rows = statement
                     .query_map(params![after, limit as i64], read_account)
@@ -187,11 +214,11 @@ impl Accounts for SqliteStore {
         self.readers
             .read(move |connection| {
                 let mut statement = connection
-                    .prepare_cached(
-                        "SELECT id, email, password, revocation FROM account WHERE email COLLATE NOCASE IN
+                    .prepare_cached(&format!(
+                        "SELECT {COLUMNS} FROM account WHERE email COLLATE NOCASE IN
                          (SELECT email FROM account GROUP BY email COLLATE NOCASE HAVING count(*) > 1 ORDER BY email COLLATE NOCASE LIMIT ?)
                          ORDER BY email COLLATE NOCASE, id",
-                    )
+                    ))
                     .map_err(store_error)?;
                 let rows = statement
                     .query_map([limit as i64], read_account)
@@ -229,7 +256,7 @@ impl Accounts for SqliteStore {
                 let expected = &change.expected;
                 let changed = connection
                     .prepare_cached(
-                        "UPDATE account SET email = ?, password = ? WHERE id = ? AND email = ? AND password = ?",
+                        "UPDATE account SET email = ?, password = ? WHERE id = ? AND email = ? AND password = ? AND disabling IS ?",
                     )
                     .map_err(store_error)?
                     .execute(params![
@@ -238,6 +265,7 @@ impl Accounts for SqliteStore {
                         expected.id.as_bytes(),
                         expected.address,
                         expected.password_hash.as_str(),
+                        expected.disabling.map(|disabling| *disabling.id.as_bytes()),
                     ]);
                 match changed {
                     Ok(0) => return Ok(Replacement::Conflict),
@@ -245,8 +273,10 @@ impl Accounts for SqliteStore {
                     changed => changed.map_err(store_error)?,
                 };
                 insert_event(connection, &change.event).map_err(store_error)?;
-                for mail in &change.mails {
-                    insert_entry(connection, mail).map_err(store_error)?;
+                if !is_disabled(connection, expected.id).map_err(store_error)? {
+                    for mail in &change.mails {
+                        insert_entry(connection, mail).map_err(store_error)?;
+                    }
                 }
                 if let Some(key) = change.clears_limit {
                     delete_tally(connection, key).map_err(store_error)?;
@@ -276,10 +306,67 @@ impl Accounts for SqliteStore {
                     return Ok(false);
                 }
                 insert_event(connection, &event).map_err(store_error)?;
-                if let Some(mail) = &mail {
+                if let Some(mail) = &mail
+                    && !is_disabled(connection, account).map_err(store_error)?
+                {
                     insert_entry(connection, mail).map_err(store_error)?;
                 }
                 Ok(true)
+            })
+            .await
+    }
+
+    async fn disable_account(
+        &self,
+        account: AccountId,
+        id: RevocationId,
+        event: &Event,
+    ) -> Result<StatusChange, StoreError> {
+        let event = event.clone();
+        self.writer
+            .write(move |connection| {
+                let disabled = connection
+                    .execute(
+                        "UPDATE account SET revocation = ?1, disabling = ?1, is_disabled = 1 WHERE id = ?2 AND is_disabled = 0",
+                        [id.as_bytes(), account.as_bytes()],
+                    )
+                    .map_err(store_error)?;
+                if disabled == 0 {
+                    return unchanged(connection, account);
+                }
+                for table in ["outbox", "pending_change"] {
+                    connection
+                        .execute(
+                            &format!("DELETE FROM {table} WHERE account = ?"),
+                            [account.as_bytes()],
+                        )
+                        .map_err(store_error)?;
+                }
+                insert_event(connection, &event).map_err(store_error)?;
+                Ok(StatusChange::Done)
+            })
+            .await
+    }
+
+    async fn enable_account(
+        &self,
+        account: AccountId,
+        event: &Event,
+    ) -> Result<StatusChange, StoreError> {
+        let event = event.clone();
+        self.writer
+            .write(move |connection| {
+                let enabled = connection
+                    .execute(
+                        "UPDATE account SET is_disabled = 0 WHERE id = ? AND is_disabled = 1",
+                        [account.as_bytes()],
+                    )
+                    .map_err(store_error)?;
+                if enabled == 0 {
+                    return unchanged(connection, account);
+                }
+                insert_event(connection, &event).map_err(store_error)?;
+                Ok(StatusChange::Done)
             })
             .await
     }

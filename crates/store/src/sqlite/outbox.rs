@@ -14,6 +14,7 @@ use movie_bag_core::ports::store::{
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::SqliteStore;
+use super::accounts::is_disabled;
 use super::columns::{parse_column, timestamp};
 use super::errors::store_error;
 use super::history::{insert_event, insert_event_into};
@@ -193,7 +194,8 @@ impl Outbox for SqliteStore {
                 {
                     return Ok(QueueResult::TooEarly(early));
                 }
-                if insert_entry(connection, &entry).map_err(store_error)? {
+                let is_disabled = is_disabled(connection, entry.account).map_err(store_error)?;
+                if !is_disabled && insert_entry(connection, &entry).map_err(store_error)? {
                     insert_event(connection, &event).map_err(store_error)?;
                     return Ok(QueueResult::Queued);
                 }

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_outbox_state.sql"),
     include_str!("migrations/0007_counted_lines.sql"),
     include_str!("migrations/0008_pending_changes.sql"),
+    include_str!("migrations/0009_disabling.sql"),
 ];
 
 /// Migrates the database. If several processes do so at once, the first one that gets the write lock does the work, and the

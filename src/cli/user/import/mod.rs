@@ -203,6 +203,7 @@ fn concerns_record(error: &AppError) -> bool {
         AppError::SignupClosed
         | AppError::WrongPassword
         | AppError::NoSuchAccount(_)
+        | AppError::AccountDisabled(_)
         | AppError::BadToken
         | AppError::ExpiredToken
         | AppError::NoSuchMail(_)

@@ -24,7 +24,7 @@ pub enum AccountCreation {
 /// Change of an account's password or address that takes effect only while the credential is the expected one.
 #[derive(Debug, Clone)]
 pub struct CredentialChange {
-    /// The account as the caller read it. Its address and its hash must still be the stored ones.
+    /// The account as the caller read it. Its address, its hash and its last disabling must still be the stored ones.
     pub expected: Account,
     pub address: String,
     pub password_hash: PasswordHash,
@@ -45,6 +45,15 @@ pub enum Replacement {
     AddressTaken,
     /// The credential is no longer the expected one, or the account does not exist. Nothing changed.
     Conflict,
+}
+
+/// Result of [`Accounts::disable_account`] and [`Accounts::enable_account`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusChange {
+    Done,
+    /// The account has this status already. Nothing changed.
+    Unchanged,
+    NoAccount,
 }
 
 /// Numbers of rows that are deleted together with an account.
@@ -101,16 +110,16 @@ pub trait Accounts {
     /// Returns the number of accounts by the cost of their bcrypt hash; other hashes are left out. Reads all accounts.
     async fn hash_costs(&self) -> Result<BTreeMap<u32, u64>, StoreError>;
 
-    /// Replaces the password or the address if the stored address and hash are the expected ones. Writes the history and
-    /// queues the confirmations in the same step. Of concurrent calls with the same expectation exactly one is
-    /// [`Replacement::Replaced`].
+    /// Replaces the password or the address if the stored address, hash and last disabling are the expected ones. Writes the
+    /// history and queues the confirmations in the same step, none for a disabled account. Of concurrent calls with the same
+    /// expectation exactly one is [`Replacement::Replaced`].
     async fn replace_credential(
         &self,
         change: &CredentialChange,
     ) -> Result<Replacement, StoreError>;
 
-    /// Ends all sessions of an account, writes the history and queues `mail`, the notice to the owner. Returns `false` and
-    /// changes nothing if the account does not exist.
+    /// Ends all sessions of an account, writes the history and queues `mail`, the notice to the owner, none for a disabled
+    /// account. Returns `false` and changes nothing if the account does not exist.
     async fn revoke_access(
         &self,
         account: AccountId,
@@ -118,6 +127,22 @@ pub trait Accounts {
         event: &Event,
         mail: Option<&Entry>,
     ) -> Result<bool, StoreError>;
+
+    /// Disables an account: stores `id` as its last revocation and as its last disabling, deletes its pending changes and its mails, waiting and dead,
+    /// and writes the history. Changes nothing if the account is disabled already.
+    async fn disable_account(
+        &self,
+        account: AccountId,
+        id: RevocationId,
+        event: &Event,
+    ) -> Result<StatusChange, StoreError>;
+
+    /// Enables a disabled account, and writes the history. Its last disabling stays stored, so that older tokens stay void.
+    async fn enable_account(
+        &self,
+        account: AccountId,
+        event: &Event,
+    ) -> Result<StatusChange, StoreError>;
 
     /// Returns what [`Accounts::delete_account`] would delete now, or `None` if the account does not exist.
     async fn deletion_preview(&self, id: AccountId) -> Result<Option<Deletion>, StoreError>;

@@ -20,7 +20,9 @@ mod pending;
 
 use async_trait::async_trait;
 
-pub use accounts::{AccountCreation, Accounts, CredentialChange, Deletion, Replacement};
+pub use accounts::{
+    AccountCreation, Accounts, CredentialChange, Deletion, Replacement, StatusChange,
+};
 pub use copying::{CopyBatch, Copying, Counts, EventPosition};
 pub use error::StoreError;
 pub use history::History;

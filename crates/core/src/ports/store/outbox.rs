@@ -15,7 +15,7 @@ use crate::domain::outbox::{Entry, Lease, OutboxState, Outcome, Round};
 pub enum QueueResult {
     /// The mail was queued and the call counted.
     Queued,
-    /// The account does not exist. The call was counted, and no mail queued.
+    /// The account does not exist or is disabled. The call was counted, and no mail queued.
     NoAccount,
     /// The rate limit refused the call. Nothing changed.
     TooEarly(TooEarly),
@@ -45,8 +45,8 @@ pub enum LeaseResult {
 #[async_trait]
 pub trait Outbox {
     /// Queues a mail, writes its line in the history, and counts the call against its rate limit. If the account does not
-    /// exist, the same amount of work is done without effect, so that the time does not reveal it. An entry may have a
-    /// lease, which then holds from the start.
+    /// exist or is disabled, the same amount of work is done without effect, so that the time does not reveal it. An entry may
+    /// have a lease, which then holds from the start.
     async fn queue_mail(
         &self,
         entry: &Entry,

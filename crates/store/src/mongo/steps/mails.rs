@@ -24,17 +24,28 @@ impl Execution<'_> {
             return Ok(Outcome::TooEarly(early));
         }
         self.lock(event.account).await?;
-        if !self.account_exists(&event.account).await? {
-            // The same amount of work as for an account that exists.
+        let exists = self.account_exists(&event.account).await?;
+        // Both reads for an unknown account too, which takes the same amount of work.
+        let is_disabled = self.is_disabled(&event.account).await?;
+        if is_disabled && self.is_repeated() {
+            // The process that died may have inserted these before the account was disabled.
+            self.delete_mails_and_event(std::slice::from_ref(mail), event)
+                .await?;
+        }
+        if !exists || is_disabled {
             for document in [to_document(mail)?, to_document(event)?] {
                 self.insert_missing(&self.collections.decoys, decoy(document))
                     .await?;
             }
             return Ok(Outcome::Refused);
         }
-        let is_written = self
-            .write_mails_and_event(std::slice::from_ref(mail), event)
-            .await?;
+        let mails = std::slice::from_ref(mail);
+        let mut is_written = self.write_mails_and_event(mails, event).await?;
+        if is_written && !self.is_in_transaction() && self.is_disabled(&event.account).await? {
+            // The account was disabled meanwhile, perhaps before these writes.
+            self.delete_mails_and_event(mails, event).await?;
+            is_written = false;
+        }
         Ok(if is_written {
             Outcome::Done
         } else {
@@ -118,16 +129,38 @@ impl Execution<'_> {
         Ok(false)
     }
 
+    /// Does the same as [`Execution::write_mails_and_event`] for notices to the owner, which are not queued if the account is
+    /// disabled.
+    pub(super) async fn write_notices_and_event(
+        &mut self,
+        mails: &[EntryDocument],
+        event: &EventDocument,
+    ) -> Result<bool> {
+        let was_disabled = self.is_disabled(&event.account).await?;
+        let queued = if was_disabled { &[] } else { mails };
+        let is_written = self.write_mails_and_event(queued, event).await?;
+        // Without a transaction, the account may be disabled meanwhile, and an earlier execution may have queued the mails.
+        if !self.is_in_transaction() && (was_disabled || self.is_disabled(&event.account).await?) {
+            self.delete_mails(mails).await?;
+        }
+        Ok(is_written)
+    }
+
+    async fn delete_mails(&mut self, mails: &[EntryDocument]) -> Result<()> {
+        for mail in mails {
+            self.delete(&self.collections.outbox, doc! { "_id": mail.id })
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Deletes the documents that [`Execution::write_mails_and_event`] inserts.
     pub(super) async fn delete_mails_and_event(
         &mut self,
         mails: &[EntryDocument],
         event: &EventDocument,
     ) -> Result<()> {
-        for mail in mails {
-            self.delete(&self.collections.outbox, doc! { "_id": mail.id })
-                .await?;
-        }
+        self.delete_mails(mails).await?;
         self.delete(&self.collections.history, doc! { "_id": event.id })
             .await?;
         Ok(())

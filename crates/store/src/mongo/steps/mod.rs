@@ -38,6 +38,9 @@ pub(super) enum Step {
         password: String,
         event: EventDocument,
         mails: Vec<EntryDocument>,
+        /// Last disabling that was stored when the caller requested this change, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disabling: Option<ObjectId>,
         /// Tally to delete. Journals of earlier versions have this name.
         #[serde(default, rename = "forgives")]
         clears_limit: Option<Bson>,
@@ -50,6 +53,20 @@ pub(super) enum Step {
         replaces: Option<ObjectId>,
         event: EventDocument,
         mail: Option<EntryDocument>,
+    },
+    DisableAccount {
+        account: ObjectId,
+        /// Id of the disabling, and of the revocation that is stored with it.
+        revocation: ObjectId,
+        /// Revocation that was stored when the caller requested this one, if any.
+        replaces: Option<ObjectId>,
+        event: EventDocument,
+    },
+    EnableAccount {
+        account: ObjectId,
+        /// Disabling that was stored when the caller requested the change.
+        disabling: ObjectId,
+        event: EventDocument,
     },
     QueueMail {
         event: EventDocument,
@@ -125,6 +142,8 @@ impl Step {
             Self::CreateAccount { .. }
                 | Self::ReplaceCredential { .. }
                 | Self::RevokeAccess { .. }
+                | Self::DisableAccount { .. }
+                | Self::EnableAccount { .. }
                 | Self::QueueMail { .. }
                 | Self::Record { .. }
                 | Self::Settle { .. }
@@ -137,7 +156,10 @@ impl Step {
             Self::ReplaceCredential { mails, event, .. } => Some((mails, event)),
             Self::RevokeAccess { mail, event, .. } => Some((mail.as_slice(), event)),
             Self::QueueMail { mail, event, .. } => Some((std::slice::from_ref(mail), event)),
-            Self::Record { event } | Self::Settle { event, .. } => Some((&[], event)),
+            Self::Record { event }
+            | Self::Settle { event, .. }
+            | Self::DisableAccount { event, .. }
+            | Self::EnableAccount { event, .. } => Some((&[], event)),
             Self::CreateAccount { .. }
             | Self::SettleSignup { .. }
             | Self::PutPending(_)
@@ -163,6 +185,8 @@ impl Step {
             // No account exists yet. Without transactions the step is one write, so none needs to be completed later.
             Self::SettleSignup { entry, .. } => *entry,
             Self::RevokeAccess { account, .. }
+            | Self::DisableAccount { account, .. }
+            | Self::EnableAccount { account, .. }
             | Self::DeleteAccount { account }
             | Self::Sweep { account } => *account,
             Self::CreateMovie { movie } => movie.added_by,

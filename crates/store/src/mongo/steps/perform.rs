@@ -39,18 +39,19 @@ async fn write(step: &Step, execution: &mut Execution<'_>) -> Result<Outcome> {
             password,
             event,
             mails,
+            disabling,
             clears_limit,
         } => {
-            execution
-                .replace_credential(
-                    expected,
-                    email,
-                    password,
-                    event,
-                    mails,
-                    clears_limit.as_ref(),
-                )
-                .await
+            let replaced = execution
+                .replace_credential(expected, disabling.as_ref(), email, password)
+                .await?;
+            if replaced {
+                execution
+                    .finish_replacement(event, mails, clears_limit.as_ref())
+                    .await?;
+                return Ok(Outcome::Done);
+            }
+            execution.completed_or_refused(event).await
         }
         Step::RevokeAccess {
             account,
@@ -69,6 +70,21 @@ async fn write(step: &Step, execution: &mut Execution<'_>) -> Result<Outcome> {
                 )
                 .await
         }
+        Step::DisableAccount {
+            account,
+            revocation,
+            replaces,
+            event,
+        } => {
+            execution
+                .disable_account(account, revocation, replaces.as_ref(), event)
+                .await
+        }
+        Step::EnableAccount {
+            account,
+            disabling,
+            event,
+        } => execution.enable_account(account, disabling, event).await,
         Step::QueueMail {
             event,
             mail,

@@ -16,11 +16,12 @@ use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
 use mongodb::{Client, Collection, Database, IndexModel};
 use movie_bag_core::domain::event::EventKind;
+use movie_bag_core::domain::id::RevocationId;
 use movie_bag_core::domain::mail::MailKind;
 use movie_bag_core::domain::outbox::{self, Entry};
 use movie_bag_core::ports::store::{
     Accounts as _, CopyBatch, CopyableStore, Copying as _, CredentialChange, History as _,
-    MovieChange, Movies as _, Outbox as _, Replacement,
+    MovieChange, Movies as _, Outbox as _, Replacement, StatusChange,
 };
 use movie_bag_testkit::mongodb::{FreshDatabase, MongoServer, Topology};
 use tokio::sync::Notify;
@@ -136,7 +137,7 @@ impl FaultyServer {
         self.store.clone()
     }
 
-    /// Resets the data to two accounts, a movie each, and a leased mail.
+    /// Resets the data to two accounts, a movie each, a leased mail, and a disabled account.
     async fn reset(&self) {
         let collections = &self.store.collections;
         for collection in [
@@ -157,6 +158,11 @@ impl FaultyServer {
         }
         queue(&store, &entry(1, 1, 0)).await;
         lease_any(&self.store, at(0), lease(1, 15)).await.unwrap();
+        create(&store, DISABLED).await;
+        let disabled = event(DISABLED, EventKind::Disabled, 0);
+        let id = RevocationId::from_bytes([8; 12]);
+        let disabled = store.disable_account(account(DISABLED).id, id, &disabled);
+        assert_eq!(disabled.await.unwrap(), StatusChange::Done);
     }
 
     /// Returns the visible data as text, and the lists of movies for MongoEngine.
@@ -164,7 +170,7 @@ impl FaultyServer {
         use futures_util::TryStreamExt as _;
         let store = &self.store;
         let mut snapshot = String::new();
-        for number in [1, 2, 3] {
+        for number in [1, 2, 3, DISABLED] {
             let id = account(number).id;
             let lists: Vec<Document> = store
                 .collections
@@ -253,7 +259,7 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
                 .map(|_| ()),
         ),
         8 => {
-            let revocation = movie_bag_core::domain::id::RevocationId::from_bytes([9; 12]);
+            let revocation = RevocationId::from_bytes([9; 12]);
             let revoked = event(2, EventKind::AccessRevoked, 1);
             let mail = entry(8, 2, 0);
             let revoke = store.revoke_access(account(2).id, revocation, &revoked, Some(&mail));
@@ -271,9 +277,23 @@ async fn step(store: &MongoStore, number: usize) -> Option<(u8, Result<(), Store
             let refused = event(2, EventKind::ResetRefused, 1);
             (2, store.record(&refused).await)
         }
+        11 => {
+            let id = RevocationId::from_bytes([9; 12]);
+            let disabled = event(1, EventKind::Disabled, 1);
+            let disable = store.disable_account(account(1).id, id, &disabled);
+            (1, disable.await.map(|_| ()))
+        }
+        12 => {
+            let enabled = event(DISABLED, EventKind::Enabled, 1);
+            let enable = store.enable_account(account(DISABLED).id, &enabled);
+            (DISABLED, enable.await.map(|_| ()))
+        }
         _ => return None,
     })
 }
+
+/// Number of the account that is disabled.
+const DISABLED: u8 = 5;
 
 /// Numbers of the steps that create an account or a movie.
 const CREATING: [usize; 2] = [0, 6];

@@ -142,6 +142,35 @@ fn journal() -> Vec<Document> {
                 "event": history_line(107, 1, "mail_sent"),
             } },
         ),
+        (
+            6,
+            doc! { "disable_account": {
+                "account": id(6),
+                "revocation": id(52),
+                "replaces": null,
+                "event": history_line(110, 6, "disabled"),
+            } },
+        ),
+        (
+            6,
+            doc! { "enable_account": {
+                "account": id(6),
+                "disabling": id(52),
+                "event": history_line(111, 6, "enabled"),
+            } },
+        ),
+        (
+            6,
+            doc! { "replace_credential": {
+                "expected": user(6),
+                "email": "user6@example.com",
+                "password": "$2b$04$second",
+                "event": history_line(112, 6, "password_set"),
+                "mails": [],
+                "disabling": id(52),
+                "forgives": null,
+            } },
+        ),
         (4, doc! { "delete_account": { "account": id(4) } }),
         (5, doc! { "sweep": { "account": id(5) } }),
         (2, doc! { "create_movie": { "movie": film(7, 2) } }),
@@ -170,8 +199,17 @@ fn each_document_keeps_its_format() {
     let stored = RevocationDocument {
         account: id(1),
         revocation: id(9),
+        disabling: None,
+        is_disabled: false,
     };
-    let expected = doc! { "_id": id(1), "revocation": id(9) };
+    let mut expected = doc! { "_id": id(1), "revocation": id(9) };
+    assert_eq!(to_document(&stored).unwrap(), expected);
+    let stored = RevocationDocument {
+        disabling: Some(id(8)),
+        is_disabled: true,
+        ..stored
+    };
+    expected.extend(doc! { "disabling": id(8), "is_disabled": true });
     assert_eq!(to_document(&stored).unwrap(), expected);
     let stored = MovieDocument::from(&movie(7, 2));
     assert_eq!(to_document(&stored).unwrap(), film(7, 2));
@@ -245,6 +283,7 @@ async fn the_journal_of_a_released_version_is_completed() {
     let (store, any) = (&faulty.store, faulty.any());
     let collections = &store.collections;
     create(&any, 4).await;
+    create(&any, 6).await;
     // A step that creates a document takes effect if the document was inserted.
     collections.user.insert_one(user(3)).await.unwrap();
     collections.movie.insert_one(film(7, 2)).await.unwrap();
@@ -301,6 +340,15 @@ async fn the_journal_of_a_released_version_is_completed() {
         ]
     );
     assert_eq!(mails(2).await, [id(12), id(14), id(15)]);
+    let enabled = store.account(account(6).id).await.unwrap().unwrap();
+    let disabling = enabled.disabling.unwrap();
+    assert_eq!(object_id(disabling.id.as_bytes()), id(52));
+    assert!(!disabling.is_active);
+    assert_eq!(enabled.password_hash.as_str(), "$2b$04$second");
+    assert_eq!(
+        kinds(6).await,
+        ["created", "disabled", "enabled", "password_set"]
+    );
     assert_eq!(store.account(account(4).id).await.unwrap(), None);
     assert_eq!(kinds(4).await, [""; 0]);
     assert_eq!(kinds(5).await, [""; 0]);
