@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed assumption ends the test")]
 
 mod delivery_worker;
+mod disabling;
 mod fixture;
 mod import;
 mod logins;
