@@ -133,6 +133,13 @@ static ACCOUNTS: LazyLock<Vec<Answer>> = LazyLock::new(|| {
     script.run("user set-email --email ann@example.com --to ann@example.com");
     script.both("user revoke --email ann@example.com");
     script.both("user show --email ann@example.com");
+    script.run("user disable bob@example.com --reason left --yes");
+    script.run("user disable --email bob@example.com --yes --json");
+    script.both("user list --disabled");
+    script.run("user show --email bob@example.com");
+    script.both("forgot --email bob@example.com");
+    script.run("user enable bob@example.com");
+    script.run("user enable --email bob@example.com --json");
     script.run("user delete --email cleo@example.com --yes");
     script.run("user delete --email ann@example.com --yes --json");
     script.answers

@@ -163,6 +163,12 @@ fn a_command_that_changes_something_creates_no_database(home: Home) {
             "email_does_not_exist",
         ),
         (
+            &["user", "disable", ANN, "--yes"],
+            3,
+            "email_does_not_exist",
+        ),
+        (&["user", "enable", ANN], 3, "email_does_not_exist"),
+        (
             &["user", "delete", "--email", ANN, "--yes"],
             3,
             "email_does_not_exist",

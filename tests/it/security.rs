@@ -6,6 +6,7 @@
 //! `BLESS=1 cargo test security` writes that section. The threat model before it is written by hand.
 
 mod address;
+mod disabling;
 mod enumeration;
 mod half_open;
 mod identity;
@@ -235,6 +236,20 @@ promises! {
         [state::a_revocation_ends_every_earlier_session] ["`movie_bag_store::contract` (ids of one second, descending, and from the far future; many at once)", "`movie_bag_store::mongo::tests::steps`"];
     s6: "Nothing of an account outlives its deletion: no mail, no line of history, also if requests for it race with the deletion"
         [state::a_deleted_account_leaves_no_mail_and_no_history] ["`movie_bag_store::contract` (races)", "`movie_bag_store::mongo::tests::races`"];
+    s7: "`user disable` ends every access token, reset link, invitation and queued mail of an account, on every server, at the next request, also if logins, resets and reset requests race with it; `user enable` revives none"
+        [
+            disabling::a_disabling_ends_sessions_and_links_on_every_server_for_good,
+            disabling::mails_of_a_disabled_account_are_void,
+            disabling::a_disabling_wins_every_race,
+        ]
+        ["`movie_bag_store::contract` (races)", "`movie_bag_store::mongo::tests::steps`", "`movie_bag_core::app::token_keys::tests`"];
+    s8: "Over HTTP, a disabled account does not differ from others: a login with its password does the work and gets the answer of a wrong password, `forgot` those of an unknown address, and the same limits count"
+        [
+            enumeration::forgot_answers_known_and_unknown_addresses_alike,
+            enumeration::login_answers_known_and_unknown_addresses_alike,
+            enumeration::login_does_equal_work,
+            enumeration::forgot_does_equal_work,
+        ];
 
     m1: "An acknowledged mail survives kill -9, a restart and a mail outage; once its token can no longer be used it is dead and visible, never silently deleted"
         [

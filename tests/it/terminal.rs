@@ -301,6 +301,49 @@ fn revoking_ends_all_sessions_and_notifies_the_owner() {
 }
 
 #[test]
+fn a_disabled_account_is_reported_by_each_command() {
+    // A mail would be reported as queued.
+    let home = Home::fresh().with("MAIL_PORT", "1");
+    home.create_account(ANN, PASSWORD);
+    home.run(&["user", "disable", ANN]).exits(2);
+    home.run(&["user", "disable", "--yes"]).exits(2);
+    home.run(&["user", "disable", ANN, "--email", ANN, "--yes"])
+        .exits(2);
+    home.run(&["user", "disable", ANN, "--yes", "--reason", "two\nlines"])
+        .exits(2);
+    assert_eq!(home.history(ANN).len(), 1);
+    home.run(&["user", "disable", "--email", ANN, "--yes"]).ok();
+    let again = home.run(&["user", "disable", ANN]).ok();
+    assert!(again.stdout.contains("already disabled"), "{again:?}");
+    for arguments in [
+        &["forgot", "--email", ANN][..],
+        &["forgot", "--email", ANN, "--print-link"],
+        &["user", "revoke", "--email", ANN],
+    ] {
+        let refused = home.run(arguments).exits(1);
+        assert!(refused.stderr.contains("is disabled"), "{refused:?}");
+        assert!(refused.stderr.contains("user enable"), "{refused:?}");
+    }
+    let set = ["user", "set-password", "--email", ANN, "--generate"];
+    let set = home.run(&set).ok();
+    assert!(set.stderr.contains("the account is disabled"), "{set:?}");
+    let exported = home.run(&["user", "export"]).ok();
+    assert!(
+        exported.stderr.contains("1 disabled account"),
+        "{exported:?}"
+    );
+    let kinds = home.history(ANN);
+    let kinds: Vec<_> = kinds.iter().map(|event| &event["kind"]).collect();
+    assert_eq!(kinds, ["password_set", "disabled", "created"]);
+    assert_eq!(home.outbox().len(), 0);
+    home.run(&["user", "enable", "--email", ANN]).ok();
+    let again = home.run(&["user", "enable", ANN]).ok();
+    assert!(again.stdout.contains("not disabled"), "{again:?}");
+    let listed = home.run(&["user", "list", "--disabled"]).ok();
+    assert_eq!(listed.stdout, "");
+}
+
+#[test]
 fn changing_the_address_notifies_both_addresses() {
     const NEW: &str = "ann.new@example.com";
     let home = Home::fresh();

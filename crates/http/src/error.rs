@@ -415,7 +415,7 @@ mod tests {
     #[test]
     fn each_error_has_its_documented_status_code_and_message() {
         use MovieAction::{Deleting, Updating};
-        let table: [(ApiError, &str); 29] = [
+        let table: [(ApiError, &str); 30] = [
             (
                 AppError::Internal("SELECT 1".into()).into(),
                 "500 internal_error Something went wrong",
@@ -450,6 +450,10 @@ mod tests {
             ),
             (
                 AppError::NoSuchAccount("ann@example.com".to_owned()).into(),
+                "400 email_does_not_exist Couldn't find the user with given email address",
+            ),
+            (
+                AppError::AccountDisabled("ann@example.com".to_owned()).into(),
                 "400 email_does_not_exist Couldn't find the user with given email address",
             ),
             (AppError::BadToken.into(), "403 bad_token Invalid token"),

@@ -17,6 +17,13 @@ use movie_bag_testkit::{
 use super::ANN;
 
 const UNKNOWN: &str = "zoe@example.com";
+/// Address of a disabled account.
+const DISABLED: &str = "dan@example.com";
+
+fn create_disabled(home: &Home, server: &Server) {
+    server.sign_up(DISABLED, PASSWORD);
+    home.run(&["user", "disable", DISABLED, "--yes"]).ok();
+}
 
 /// Everything in an answer that could distinguish known from unknown addresses: without the headers that differ between any two
 /// answers, and without the seconds to wait, which depend on the time of the request.
@@ -51,11 +58,14 @@ pub fn forgot_answers_known_and_unknown_addresses_alike(home: Home) {
         .with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
+    create_disabled(&home, &server);
     let start = Instant::now();
     for round in 0..6 {
         let (known, unknown) = (server.forgot(ANN), server.forgot(UNKNOWN));
         assert_eq!(known.status, if round < 3 { 200 } else { 429 });
         assert_eq!(comparable(&known), comparable(&unknown), "round {round}");
+        let disabled = server.forgot(DISABLED);
+        assert_eq!(comparable(&disabled), comparable(&unknown), "round {round}");
         // The requests were sent one after the other, on a machine that may be busy.
         let (known, unknown) = (retry_after(&known), retry_after(&unknown));
         assert_eq!(known.is_some(), round >= 3);
@@ -71,6 +81,7 @@ pub fn forgot_answers_known_and_unknown_addresses_alike(home: Home) {
     server.sign_up("cleo@example.com", PASSWORD);
     assert_eq!(page("cleo@example.com"), page("bob@example.com"));
     assert_eq!(page(ANN), page(UNKNOWN));
+    assert_eq!(page(DISABLED), page(UNKNOWN));
     // The command line is for the administrator, from whom nothing is concealed.
     home.run(&["forgot", "--email", UNKNOWN]).exits(3);
 }
@@ -138,7 +149,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, counter: Option<&AtomicU64>) 
 /// Number of mails that a server sends at the same time.
 const SENT_AT_ONCE: usize = 16;
 /// Number of compared requests.
-const SAMPLES: usize = 40;
+const SAMPLES: usize = 60;
 
 pub fn forgot_does_equal_work(home: Home) {
     // The delivery worker waits for a mail server that hangs, so all further writes belong to requests.
@@ -162,6 +173,7 @@ pub fn forgot_does_equal_work(home: Home) {
     let server = Server::start_command(serve);
     let meter = proxy.map_or_else(|| Meter::Files(server.pid()), Meter::Proxy);
     server.sign_up(ANN, PASSWORD);
+    create_disabled(&home, &server);
     let mut requests = 0;
     wait_until("the worker leaves mails in the queue", || {
         for _ in 0..SENT_AT_ONCE {
@@ -175,15 +187,15 @@ pub fn forgot_does_equal_work(home: Home) {
             .count();
         mail_server.connections() == SENT_AT_ONCE && untouched >= SENT_AT_ONCE
     });
-    let mut work = [Vec::new(), Vec::new()];
+    let mut work = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..SAMPLES {
-        let address = round % 2;
+        let address = round % 3;
         let start = meter.read();
-        server.forgot([ANN, UNKNOWN][address]).is(200);
+        server.forgot([ANN, UNKNOWN, DISABLED][address]).is(200);
         work[address].push(meter.read() - start);
     }
     // The median of each, since the worker renews its leases in the meantime.
-    let [known, unknown] = work.map(|mut bytes| {
+    let [known, unknown, disabled] = work.map(|mut bytes| {
         bytes.sort_unstable();
         bytes[bytes.len() / 2] as f64
     });
@@ -191,22 +203,29 @@ pub fn forgot_does_equal_work(home: Home) {
         known > 1_000.0 && (0.9..1.1).contains(&(unknown / known)),
         "{known} bytes for a known address, {unknown} for an unknown one"
     );
+    assert!(
+        (0.9..1.1).contains(&(disabled / unknown)),
+        "{disabled} bytes for a disabled account, {unknown} for an unknown address"
+    );
     // Nevertheless each request for the known address has queued a mail, and no request for the unknown address has.
     let waiting = home.outbox();
     assert!(waiting.iter().all(|mail| mail["email"] == ANN));
-    assert_eq!(waiting.len(), requests + SAMPLES / 2);
+    assert_eq!(waiting.len(), requests + SAMPLES / 3);
 }
 
 pub fn login_answers_known_and_unknown_addresses_alike(home: Home) {
     let home = home.with("MOVIE_BAG_RATE_LIMITS", "on");
     let server = home.serve(&[]);
     server.sign_up(ANN, PASSWORD);
+    create_disabled(&home, &server);
     for round in 0..12 {
         let wrong = server.log_in(ANN, NEW_PASSWORD);
         let unknown = server.log_in(UNKNOWN, NEW_PASSWORD);
         assert_eq!(wrong.status, if round < 10 { 401 } else { 429 });
         assert_eq!(comparable(&wrong), comparable(&unknown), "round {round}");
         assert_eq!(retry_after(&wrong), retry_after(&unknown), "round {round}");
+        let disabled = server.log_in(DISABLED, PASSWORD);
+        assert_eq!(comparable(&disabled), comparable(&unknown), "round {round}");
     }
 }
 
@@ -238,6 +257,7 @@ pub fn login_does_equal_work(home: Home) {
         .ok();
     let server = home.serve_alone(&[]);
     server.sign_up(ANN, PASSWORD);
+    create_disabled(&home, &server);
     let too_long = "x".repeat(73);
     let with_nul = format!("{NEW_PASSWORD}\0");
     let attempts = [
@@ -252,9 +272,10 @@ pub fn login_does_equal_work(home: Home) {
         ("dear@example.com", &with_nul),
         (UNKNOWN, &with_nul),
         (UNKNOWN, ""),
+        (DISABLED, PASSWORD),
     ];
     // The first round is discarded, since it includes work that is done once after the start.
-    let mut work = [0; 11];
+    let mut work = [0; 12];
     for round in 0..=ROUNDS {
         for (work, (email, password)) in work.iter_mut().zip(attempts) {
             let before = processor_time(server.pid());

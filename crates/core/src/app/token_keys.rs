@@ -348,6 +348,8 @@ mod tests {
     use proptest::{prop_assert, prop_assume, proptest};
 
     use super::*;
+    use crate::domain::account::Disabling;
+    use crate::domain::id::RevocationId;
 
     struct Fixed;
     impl Rng for Fixed {
@@ -465,6 +467,29 @@ mod tests {
             password_hash: PasswordHash::from_stored("$2b$12$second"),
             ..account()
         }));
+    }
+
+    #[test]
+    fn a_disabling_ends_reset_tokens_for_good_and_other_accounts_keep_their_fingerprints() {
+        let verified = verify(reset_token().as_str(), 1_001).ok().unwrap();
+        let disabled = |id: u8, is_active| Account {
+            disabling: Some(Disabling {
+                id: RevocationId::from_bytes([id; 12]),
+                is_active,
+            }),
+            ..account()
+        };
+        for account in [disabled(1, true), disabled(1, false)] {
+            assert!(!verified.fits(&account));
+        }
+        let fresh = keys().fingerprint(&disabled(1, false));
+        assert!(keys().fits(&fresh, &disabled(1, true)));
+        assert!(!keys().fits(&fresh, &disabled(2, false)));
+        // Tokens and queued mails of earlier versions stay valid.
+        assert_eq!(
+            keys().fingerprint(&account()).as_str(),
+            "KaeFIVlJVERMocQXmjEa1bdPjlJPVvqhNuGAp8alVcY"
+        );
     }
 
     #[test]

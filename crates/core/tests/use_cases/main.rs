@@ -4,6 +4,7 @@
 
 mod change_address;
 mod delivery_worker;
+mod disabling;
 mod fixture;
 mod import;
 mod logins;
