@@ -191,24 +191,26 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -l json -d 'P
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s q -l quiet -d 'Print only results, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s v -l verbose -d 'Log to stderr; repeat for more detail'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand reset" -s h -l help -d 'Print help'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l env-file -d 'Read settings from this file instead of .env' -r -F
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l database -d 'Use this database: sqlite:PATH or mongodb://…' -r -f
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l color -d 'Use colors' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -l database -d 'Use this database: sqlite:PATH or mongodb://…' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -l color -d 'Use colors' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -l json -d 'Print results and errors as JSON on stdout'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -s q -l quiet -d 'Print only results, warnings and errors'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -s v -l verbose -d 'Log to stderr; repeat for more detail'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -s h -l help -d 'Print help'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "create" -d 'Create an account'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "list" -d 'List accounts, oldest first'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "show" -d 'Show an account with its queued mails and history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "set-password" -d 'Set the password of an account and notify its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "set-email" -d 'Change the email address of an account and notify its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "revoke" -d 'End all sessions of an account and notify its owner'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "delete" -d 'Delete an account with its movies, mails and history'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "import" -d 'Import accounts from a CSV or JSON Lines file'
-complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke delete import export" -f -a "export" -d 'Export accounts with password hashes'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -l json -d 'Print results and errors as JSON on stdout'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -s v -l verbose -d 'Log to stderr; repeat for more detail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -s h -l help -d 'Print help'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "create" -d 'Create an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "list" -d 'List accounts, oldest first'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "show" -d 'Show an account with its queued mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "set-password" -d 'Set the password of an account and notify its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "set-email" -d 'Change the email address of an account and notify its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "revoke" -d 'End all sessions of an account and notify its owner'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "disable" -d 'Disable an account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "enable" -d 'Enable a disabled account'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "delete" -d 'Delete an account with its movies, mails and history'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "import" -d 'Import accounts from a CSV or JSON Lines file'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and not __fish_seen_subcommand_from create list show set-password set-email revoke disable enable delete import export" -f -a "export" -d 'Export accounts with password hashes'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l email -d 'Email address of the account' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from create" -l database -d 'Use this database: sqlite:PATH or mongodb://…' -r -f
@@ -231,6 +233,7 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 always\t'Always'
 never\t'Never'"
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l pending -d 'Show pending changes instead: sign-ups that are not confirmed yet, and changes of addresses that may be confirmed or reverted'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l disabled -d 'Show only disabled accounts'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print results and errors as JSON on stdout'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only results, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log to stderr; repeat for more detail'
@@ -278,6 +281,29 @@ complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_see
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Print only results, warnings and errors'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Log to stderr; repeat for more detail'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -l email -d 'Email address of the account' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -l reason -d 'Reason for the history of the account, one line of at most 200 characters' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -l database -d 'Use this database: sqlite:PATH or mongodb://…' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -l color -d 'Use colors' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -s y -l yes -d 'Do not ask for confirmation'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -l json -d 'Print results and errors as JSON on stdout'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -s v -l verbose -d 'Log to stderr; repeat for more detail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from disable" -s h -l help -d 'Print help'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -l email -d 'Email address of the account' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -l reason -d 'Reason for the history of the account, one line of at most 200 characters' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -l env-file -d 'Read settings from this file instead of .env' -r -F
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -l database -d 'Use this database: sqlite:PATH or mongodb://…' -r -f
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -l color -d 'Use colors' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -l json -d 'Print results and errors as JSON on stdout'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -s q -l quiet -d 'Print only results, warnings and errors'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -s v -l verbose -d 'Log to stderr; repeat for more detail'
+complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from enable" -s h -l help -d 'Print help'
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l email -d 'Email address of the account' -r -f
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l env-file -d 'Read settings from this file instead of .env' -r -F
 complete -c movie-bag -n "__fish_movie_bag_using_subcommand user; and __fish_seen_subcommand_from delete" -l database -d 'Use this database: sqlite:PATH or mongodb://…' -r -f
