@@ -18,8 +18,8 @@ use crate::failure::Failure;
 /// reset requests like those for an unknown address. The owner is not notified. Movies and history stay.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:
-  movie-bag user disable ann@example.com
-  movie-bag user disable --email ann@example.com --reason \"left the company\" --yes")]
+  movie-bag user disable --email ann@example.com
+  movie-bag user disable ann@example.com --reason \"left the company\" --yes")]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub(super) account: AccountName,
