@@ -127,7 +127,7 @@ pub(crate) struct PasswordSettings {
 pub(crate) struct AccountSettings {
     /// Whether `forgot` gives the same answer for known and unknown addresses.
     pub(crate) conceal: bool,
-    /// Who may create an account over HTTP.
+    /// Mode of sign-up over HTTP.
     pub(crate) signup: SignupMode,
     /// Maximum number of sign-ups that wait for their confirmation.
     pub(crate) pending_signups: u64,

@@ -134,11 +134,11 @@ promises! {
 
     v1: "Verified sign-up gives the same answer for free and taken addresses, with the same work, on the API and the page; the mailbox alone learns which it is"
         [sign_up::sign_up_does_not_reveal_who_has_an_account] ["`cargo bench --bench security -- concealment`"];
-    v2: "Before its confirmation a sign-up creates no account and no password, and reserves no address: nobody can prepare an account for the address of another (pre-hijacking)"
+    v2: "Before its confirmation a sign-up creates no account and no password, and reserves no address: no one can prepare an account for the address of another (pre-hijacking)"
         [sign_up::a_sign_up_creates_nothing_before_its_confirmation];
     v3: "GET, HEAD and OPTIONS of a confirmation link create nothing, and a refused password leaves it usable"
         [sign_up::a_confirmation_link_that_a_scanner_opens_creates_nothing];
-    v4: "A confirmation logs nobody in, names no account and opens nothing else, so that a link cannot put its reader into the account of another (session fixation)"
+    v4: "A confirmation starts no session, names no account and opens nothing else, so that a link cannot put its reader into the account of another (session fixation)"
         [sign_up::a_confirmation_logs_nobody_in];
     v5: "Of 50 confirmations at the same time over two servers, also of two sign-ups for one address, one creates the account; beside `user create` there is one account too"
         [sign_up::one_of_fifty_confirmations_creates_the_account, sign_up::a_confirmation_beside_user_create_makes_one_account]

@@ -158,7 +158,7 @@ pub fn the_owner_takes_the_account_back_by_the_link_in_the_old_mailbox(home: Hom
     server.reset(&home.reset_token(THIEF), NEW_PASSWORD).is(200);
     let access = server.access_token(THIEF, NEW_PASSWORD);
     let thiefs = change(&server, &access, NEW_PASSWORD, THIEF, ACCOMPLICE);
-    // Nobody gets the old address by an open sign-up meanwhile.
+    // No one gets the old address by an open sign-up meanwhile.
     let taken = json!({"email": ANN, "password": PASSWORD});
     server
         .post("/api/auth/signup", taken)

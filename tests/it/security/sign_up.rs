@@ -261,7 +261,7 @@ pub fn pending_sign_ups_are_bounded_and_survive_a_restart(home: Home) {
     let server = home.serve_alone(&[]);
     let token = sink.inbox().wait_for(ANN).token();
     confirm(&server, &token, PASSWORD).is(200);
-    // A confirmation makes room.
+    // Now there is place for another one.
     request(&server, "dora@example.com").is(200);
 }
 

@@ -23,14 +23,14 @@ use crate::ports::metrics::Metrics;
 use crate::ports::store::Store;
 use crate::supervisor::Supervisor;
 
-/// Who may create an account over HTTP.
+/// Mode of sign-up over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignupMode {
     /// Everyone, with any address and a password.
     Open,
     /// Everyone who opens the link that is mailed to the address. The answer does not tell whether the address is taken.
     Verified,
-    /// Nobody: administrators create accounts.
+    /// No one: administrators create accounts.
     Closed,
 }
 
@@ -47,7 +47,7 @@ pub struct Rules {
     pub password_policy: PasswordPolicy,
     /// Whether a reset request over HTTP gets the same response for known and unknown addresses.
     pub conceal_accounts: bool,
-    /// Who may create an account over HTTP.
+    /// Mode of sign-up over HTTP.
     pub signup: SignupMode,
     /// Maximum number of pending sign-ups. At the maximum, sign-up is unavailable to everyone.
     pub max_pending_signups: u64,

@@ -21,13 +21,13 @@ use crate::domain::token::Token;
 use crate::ports::store::{AccountCreation, PutPending};
 
 impl App {
-    /// Returns who may create an account over HTTP.
+    /// Returns the mode of sign-up over HTTP.
     pub fn signup_mode(&self) -> SignupMode {
         self.rules.signup
     }
 
     /// Creates an account for a client, if sign-up is open. An address that its previous owner may still get back is taken: here
-    /// nobody proves that the mailbox is theirs.
+    /// the client does not prove that the mailbox is theirs.
     ///
     /// # Errors
     /// [`AppError::SignupClosed`], [`AppError::RateLimited`], and those of [`App::create_account`].
@@ -49,7 +49,7 @@ impl App {
     }
 
     /// Requests an account for an address. The mail is durably queued on return: to a free address it has the link to choose a
-    /// password; the owner of a taken one is told that there is an account.
+    /// password; the owner of a taken one is notified that there is an account.
     ///
     /// # Errors
     /// [`AppError::SignupClosed`] unless sign-up is verified; [`AppError::InvalidEmail`]; [`AppError::RateLimited`];

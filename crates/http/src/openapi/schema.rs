@@ -17,7 +17,7 @@ pub(crate) trait Described {
 /// Schemas that have a name, and the rules from which some of them follow.
 pub(crate) struct Components<'a> {
     pub(crate) policy: &'a PasswordPolicy,
-    /// Who may sign up, which decides what a sign-up is.
+    /// Mode of sign-up, which decides the form of its request and response.
     pub(crate) signup: SignupMode,
     pub(crate) schemas: OrderedMap<&'static str, Schema>,
 }

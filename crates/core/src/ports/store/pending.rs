@@ -47,7 +47,7 @@ pub trait PendingChanges {
         limit: usize,
     ) -> Result<Vec<PendingChange>, StoreError>;
 
-    /// Returns whether an account had this address, in any case, and may still get it back: then nobody else gets it without a
+    /// Returns whether an account had this address, in any case, and may still get it back: then no one else gets it without a
     /// proof that the mailbox is theirs.
     async fn is_address_revertible(
         &self,
