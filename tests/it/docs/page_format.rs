@@ -57,6 +57,20 @@ fn the_readme_is_short() {
     );
 }
 
+/// Returns the paths of the files in a folder of the repository and in its folders.
+fn files_in(folder: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(repository().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => paths.extend(files_in(&path)),
+            false => paths.push(path),
+        }
+    }
+    paths
+}
+
 #[test]
 fn each_page_and_each_picture_is_linked_from_another_page() {
     let pages = Page::all();
@@ -67,8 +81,7 @@ fn each_page_and_each_picture_is_linked_from_another_page() {
             .map(|link| super::references::in_repository(&page.path, &link.target).0)
             .collect()
     };
-    for entry in std::fs::read_dir(repository().join("docs")).unwrap() {
-        let path = format!("docs/{}", entry.unwrap().file_name().to_str().unwrap());
+    for path in files_in("docs") {
         let others = pages.iter().filter(|page| page.path != path);
         if !others.flat_map(targets).any(|target| target == path) {
             faults.push(format!("no page links to {path}"));
