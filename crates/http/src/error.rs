@@ -75,9 +75,9 @@ codes! {
     MissingToken = UNAUTHORIZED "missing_token",
     /// The access token is damaged, expired, revoked, or from another server, or the account is disabled; log in again
     InvalidAccessToken = UNAUTHORIZED "invalid_access_token",
-    /// The reset token is damaged, from another server, already used, or older than the last change of the password or address, or than a disabling of the account
+    /// The token of the link is damaged, from another server, already used, or older than the last change of the password or address, or than a disabling of the account
     BadToken = FORBIDDEN "bad_token",
-    /// The reset token has expired
+    /// The token of the link has expired
     ExpiredToken = FORBIDDEN "expired_token",
     /// Sign-up is closed on this server
     SignupClosed = FORBIDDEN "signup_closed",

@@ -439,6 +439,27 @@ mod tests {
         assert_eq!(strict.pointer(password), Some(&json!(12)));
     }
 
+    #[test]
+    fn the_body_of_a_sign_up_depends_on_who_may_sign_up() {
+        let policy = PasswordPolicy {
+            min_length: 8,
+            product: ProductName::parse("Filmotheque").unwrap(),
+        };
+        for (mode, body, response) in [
+            (SignupMode::Open, "SignUp", "Made"),
+            (SignupMode::Closed, "SignUp", "Made"),
+            (SignupMode::Verified, "VerifiedSignUp", "Done"),
+        ] {
+            let document: Value = serde_json::from_slice(&document(&policy, mode)).unwrap();
+            let operation = &document["paths"]["/api/auth/signup"]["post"];
+            for (part, schema) in [("requestBody", body), ("responses/200", response)] {
+                let pointer = format!("/{part}/content/application~1json/schema/$ref");
+                let expected = json!(format!("#/components/schemas/{schema}"));
+                assert_eq!(operation.pointer(&pointer), Some(&expected), "{mode:?}");
+            }
+        }
+    }
+
     fn document_with(min_length: usize) -> Value {
         let policy = PasswordPolicy {
             min_length,

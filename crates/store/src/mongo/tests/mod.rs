@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::contract::fixtures::{
-    account, at, change, create, entry, event, lease, lease_any, movie, queue,
+    account, at, change, create, entry, event, lease, lease_any, movie, pending, queue,
 };
 
 fn settings(uri: &str) -> MongoSettings {

@@ -5,6 +5,7 @@ use mongodb::bson::DateTime;
 use movie_bag_core::domain::event::Event;
 use movie_bag_core::domain::limit::{Limit, LimitKey, LimitState};
 use movie_bag_core::domain::outbox::Lease;
+use movie_bag_core::domain::pending::PendingKind;
 use movie_bag_core::ports::store::{LimitedCall, Limits as _};
 
 use super::super::documents::{
@@ -12,6 +13,7 @@ use super::super::documents::{
     RevocationDocument, date, decode, object_id, to_document,
 };
 use super::super::journal::JournalDocument;
+use super::super::pending::PendingDocument;
 use super::super::tally_documents::{key_id, tally_update};
 use super::*;
 
@@ -67,6 +69,20 @@ fn film(number: u8, owner: u8) -> Document {
         "casts": ["Änn", "B'ob"],
         "genres": ["drama"],
         "added_by": id(owner),
+    }
+}
+
+fn pending_sign_up(number: u8, account: u8) -> Document {
+    doc! {
+        "_id": id(number),
+        "key": "confirm_signup carl@example.com",
+        "kind": "confirm_signup",
+        "account": id(account),
+        "address": "Carl@example.com",
+        "folded": "carl@example.com",
+        "origin": "192.0.2.1",
+        "requested_at": second(0),
+        "expires_at": second(100),
     }
 }
 
@@ -148,7 +164,7 @@ fn journal() -> Vec<Document> {
                 "account": id(6),
                 "revocation": id(52),
                 "replaces": null,
-                "event": history_line(110, 6, "disabled"),
+                "event": history_line(114, 6, "disabled"),
             } },
         ),
         (
@@ -171,6 +187,17 @@ fn journal() -> Vec<Document> {
                 "forgives": null,
             } },
         ),
+        (
+            1,
+            doc! { "settle_signup": {
+                "entry": id(1),
+                "holder": id(1),
+                "outcome": { "state": "gone", "next_try_at": null, "error": null },
+                "mark": id(113),
+            } },
+        ),
+        (9, doc! { "put_pending": pending_sign_up(60, 9) }),
+        (9, doc! { "delete_pending": pending_sign_up(60, 9) }),
         (4, doc! { "delete_account": { "account": id(4) } }),
         (5, doc! { "sweep": { "account": id(5) } }),
         (2, doc! { "create_movie": { "movie": film(7, 2) } }),
@@ -210,6 +237,11 @@ fn each_document_keeps_its_format() {
         ..stored
     };
     expected.extend(doc! { "disabling": id(8), "is_disabled": true });
+    assert_eq!(to_document(&stored).unwrap(), expected);
+    let change = pending(60, PendingKind::ConfirmSignup, 9, "Carl@example.com");
+    let mut expected = pending_sign_up(60, 9);
+    expected.insert("key", change.key());
+    let stored = PendingDocument::from(&change);
     assert_eq!(to_document(&stored).unwrap(), expected);
     let stored = MovieDocument::from(&movie(7, 2));
     assert_eq!(to_document(&stored).unwrap(), film(7, 2));
@@ -287,6 +319,8 @@ async fn the_journal_of_a_released_version_is_completed() {
     // A step that creates a document takes effect if the document was inserted.
     collections.user.insert_one(user(3)).await.unwrap();
     collections.movie.insert_one(film(7, 2)).await.unwrap();
+    let pending = &collections.pending;
+    pending.insert_one(pending_sign_up(60, 9)).await.unwrap();
     let swept = history_line(109, 5, "created");
     collections.history.insert_one(swept).await.unwrap();
     let failed_login = LimitedCall {
@@ -352,6 +386,7 @@ async fn the_journal_of_a_released_version_is_completed() {
     assert_eq!(store.account(account(4).id).await.unwrap(), None);
     assert_eq!(kinds(4).await, [""; 0]);
     assert_eq!(kinds(5).await, [""; 0]);
+    assert_eq!(pending.count_documents(doc! {}).await.unwrap(), 0);
     let movies = store.movies(None, 100).await.unwrap();
     let movies: Vec<_> = movies
         .iter()
