@@ -43,6 +43,16 @@ pub fn a_wrong_type_in_any_field_is_a_400_that_names_the_field(home: Home) {
             json!({"current_password": PASSWORD, "password": NEW_PASSWORD}),
         ),
         ("DELETE /api/account", json!({"password": PASSWORD})),
+        (
+            "POST /api/account/email",
+            json!({"password": PASSWORD, "email": "ann@new.example"}),
+        ),
+        (
+            "POST /api/auth/confirm-signup",
+            json!({"token": "abc", "password": PASSWORD}),
+        ),
+        ("POST /api/auth/confirm-email", json!({"token": "abc"})),
+        ("POST /api/auth/revert-email", json!({"token": "abc"})),
     ];
     for (path, good) in &calls {
         let (method, route) = path.split_once(' ').unwrap();

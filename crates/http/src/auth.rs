@@ -53,14 +53,27 @@ impl FromRequest<HttpState> for SignUpBody {
     async fn from_request(request: Request, http: &HttpState) -> Result<Self, ApiError> {
         Ok(match http.app.signup_mode() {
             SignupMode::Verified => {
-                let JsonBody(body) = JsonBody::from_request(request, http).await?;
-                Self::Verified(body)
+                let body = JsonBody::from_request(request, http).await;
+                Self::Verified(body.map_err(explain_password)?.0)
             }
             SignupMode::Open | SignupMode::Closed => {
                 let JsonBody(body) = JsonBody::from_request(request, http).await?;
                 Self::Open(body)
             }
         })
+    }
+}
+
+/// Explains why a verified sign-up has no password, in place of "is unknown".
+fn explain_password(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Fields(mut fields) => {
+            if let Some(reason) = fields.get_mut("password") {
+                *reason = "is chosen later, with the link that is mailed to the address".into();
+            }
+            ApiError::Fields(fields)
+        }
+        error => error,
     }
 }
 

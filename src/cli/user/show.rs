@@ -108,7 +108,7 @@ fn event_line(event: &Event) -> String {
         "; last "
     };
     format!(
-        "{}  {:<15}  {}  {combined}{separator}{}",
+        "{}  {:<17}  {}  {combined}{separator}{}",
         local_time(event.at),
         event.kind,
         event.origin,
