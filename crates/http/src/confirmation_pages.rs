@@ -16,9 +16,6 @@ use super::page_templates::View;
 use super::pages::{PathToken, path_to_root, read_token};
 use super::state::HttpState;
 
-/// Path of the form that requests an account.
-pub(super) const SIGN_UP: &str = "/signup";
-
 /// Page of a link: what it asks, and what it says afterwards.
 struct Texts {
     heading: &'static str,

@@ -21,7 +21,6 @@ use movie_bag_core::domain::token::Token;
 
 use super::body::{FormBody, request};
 use super::client_address::Client;
-use super::confirmation_pages::SIGN_UP;
 use super::error::{ApiError, Code, Refusal, sentence};
 use super::page_templates::{Pages, View};
 use super::state::HttpState;
@@ -44,6 +43,8 @@ const MAX_DEPTH: usize = 32;
 
 /// Path of the form that requests a link.
 pub(super) const FORGOT: &str = "/forgot";
+/// Path of the form that requests an account.
+pub(super) const SIGN_UP: &str = "/signup";
 
 impl Pages {
     pub(super) fn page(

@@ -97,7 +97,7 @@ fn page_routes() -> [(&'static str, MethodRouter<HttpState>); 9] {
             routing::get(pages::reset_form).post(pages::reset_submitted),
         ),
         (
-            confirmation_pages::SIGN_UP,
+            pages::SIGN_UP,
             routing::get(confirmation_pages::sign_up_form)
                 .post(confirmation_pages::sign_up_submitted),
         ),

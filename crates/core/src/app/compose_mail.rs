@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::application::App;
-use super::deliver_outbox::DELETED;
 use super::error::{AppError, parse_address};
 use crate::domain::account::Account;
 use crate::domain::id::AccountId;
@@ -20,6 +19,7 @@ use crate::ports::mail::Message;
 /// 4.5.4.1).
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 86_400);
 
+const DELETED: &str = "the account was deleted";
 const DISABLED: &str = "the account is disabled";
 
 /// Reason why an entry has no message.

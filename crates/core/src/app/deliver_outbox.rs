@@ -72,9 +72,6 @@ enum Attempt {
     NotOffered(NoSession),
 }
 
-/// Reason for which a mail without an account is given up.
-pub(super) const DELETED: &str = "the account was deleted";
-
 pub(super) fn domain(address: &str) -> &str {
     address
         .rsplit_once('@')

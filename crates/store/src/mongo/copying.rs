@@ -15,11 +15,10 @@ use serde::Serialize;
 use super::super::superseded_copy::superseded_copy;
 use super::MongoStore;
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, RevocationDocument,
-    object_id, to_document,
+    AccountDocument, EntryDocument, EventDocument, GONE, MovieDocument, PendingDocument,
+    RevocationDocument, object_id, to_document,
 };
 use super::paging::{ids_after, server_limit};
-use super::pending::PendingDocument;
 use super::timed_collection::TimedCollection;
 
 /// Id of the document in `movie_bag_meta` that marks an unfinished copy.

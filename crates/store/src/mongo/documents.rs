@@ -12,10 +12,11 @@ use sha2::{Digest as _, Sha256};
 use movie_bag_core::domain::account::{Account, Disabling};
 use movie_bag_core::domain::event::{Event, UnknownName};
 use movie_bag_core::domain::fingerprint::Fingerprint;
-use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, RevocationId};
+use movie_bag_core::domain::id::{AccountId, EntryId, LeaseId, MovieId, PendingId, RevocationId};
 use movie_bag_core::domain::movie::Movie;
 use movie_bag_core::domain::outbox::{Entry, EntryState, Lease, Outcome};
 use movie_bag_core::domain::password::PasswordHash;
+use movie_bag_core::domain::pending::PendingChange;
 
 pub(super) fn object_id(bytes: &[u8; 12]) -> ObjectId {
     ObjectId::from_bytes(*bytes)
@@ -344,6 +345,56 @@ impl TryFrom<EntryDocument> for Entry {
                     })
                 })
                 .transpose()?,
+        })
+    }
+}
+
+/// A document in `movie_bag_pending`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PendingDocument {
+    #[serde(rename = "_id")]
+    pub(super) id: ObjectId,
+    /// There is one document at most for each key.
+    pub(super) key: String,
+    pub(super) kind: String,
+    pub(super) account: ObjectId,
+    pub(super) address: String,
+    /// Address in lower case, for searches in any case.
+    folded: String,
+    origin: String,
+    requested_at: DateTime,
+    expires_at: DateTime,
+}
+
+impl From<&PendingChange> for PendingDocument {
+    fn from(change: &PendingChange) -> Self {
+        Self {
+            id: object_id(change.id.as_bytes()),
+            key: change.key(),
+            kind: change.kind.name().to_owned(),
+            account: object_id(change.account.as_bytes()),
+            address: change.address.clone(),
+            folded: change.address.to_ascii_lowercase(),
+            origin: change.origin.to_string(),
+            requested_at: date(change.requested_at),
+            expires_at: date(change.expires_at),
+        }
+    }
+}
+
+impl TryFrom<PendingDocument> for PendingChange {
+    type Error = Error;
+
+    fn try_from(document: PendingDocument) -> Result<Self> {
+        let unknown = |error: UnknownName| invalid(format!("pending {}: {error}", document.id));
+        Ok(Self {
+            id: PendingId::from_bytes(document.id.bytes()),
+            kind: document.kind.parse().map_err(unknown)?,
+            account: AccountId::from_bytes(document.account.bytes()),
+            address: document.address,
+            origin: document.origin.parse().map_err(unknown)?,
+            requested_at: timestamp(document.requested_at)?,
+            expires_at: timestamp(document.expires_at)?,
         })
     }
 }

@@ -3,74 +3,21 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
-use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{DateTime, Document, doc};
-use mongodb::error::{Error, Result};
+use mongodb::error::Result;
 use movie_bag_core::domain::email_address::EmailAddress;
-use movie_bag_core::domain::event::UnknownName;
 use movie_bag_core::domain::id::{AccountId, PendingId};
 use movie_bag_core::domain::pending::{PendingChange, PendingKind};
 use movie_bag_core::ports::store::{PendingChanges, PutPending, StoreError};
-use serde::{Deserialize, Serialize};
 
 use super::MongoStore;
-use super::documents::{date, decode, invalid, object_id, timestamp};
+use super::documents::{PendingDocument, date, decode, object_id};
 use super::errors::backoff;
 use super::paging::{fetch_page, server_limit};
 use super::steps::{Outcome, Step};
 
 /// Maximum number of expired changes that are deleted in one step.
 const BATCH: usize = 1_000;
-
-/// A document in `movie_bag_pending`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct PendingDocument {
-    #[serde(rename = "_id")]
-    pub(super) id: ObjectId,
-    /// There is one document at most for each key.
-    pub(super) key: String,
-    pub(super) kind: String,
-    pub(super) account: ObjectId,
-    pub(super) address: String,
-    /// Address in lower case, for searches in any case.
-    folded: String,
-    origin: String,
-    requested_at: DateTime,
-    expires_at: DateTime,
-}
-
-impl From<&PendingChange> for PendingDocument {
-    fn from(change: &PendingChange) -> Self {
-        Self {
-            id: object_id(change.id.as_bytes()),
-            key: change.key(),
-            kind: change.kind.name().to_owned(),
-            account: object_id(change.account.as_bytes()),
-            address: change.address.clone(),
-            folded: change.address.to_ascii_lowercase(),
-            origin: change.origin.to_string(),
-            requested_at: date(change.requested_at),
-            expires_at: date(change.expires_at),
-        }
-    }
-}
-
-impl TryFrom<PendingDocument> for PendingChange {
-    type Error = Error;
-
-    fn try_from(document: PendingDocument) -> Result<Self> {
-        let unknown = |error: UnknownName| invalid(format!("pending {}: {error}", document.id));
-        Ok(Self {
-            id: PendingId::from_bytes(document.id.bytes()),
-            kind: document.kind.parse().map_err(unknown)?,
-            account: AccountId::from_bytes(document.account.bytes()),
-            address: document.address,
-            origin: document.origin.parse().map_err(unknown)?,
-            requested_at: timestamp(document.requested_at)?,
-            expires_at: timestamp(document.expires_at)?,
-        })
-    }
-}
 
 fn read(found: Document) -> Result<PendingChange> {
     decode::<PendingDocument>("movie_bag_pending", found)?.try_into()

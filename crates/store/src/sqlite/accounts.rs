@@ -19,7 +19,7 @@ use super::SqliteStore;
 use super::errors::{is_unique_violation, store_error};
 use super::history::insert_event;
 use super::limits::delete_tally;
-use super::outbox::insert_entry;
+use super::outbox::{insert_entry, is_disabled};
 
 const COLUMNS: &str = "id, email, password, revocation, disabling, is_disabled";
 
@@ -101,13 +101,6 @@ fn unchanged(connection: &Connection, account: AccountId) -> Result<StatusChange
     } else {
         StatusChange::NoAccount
     })
-}
-
-/// Returns whether an account is disabled. An unknown account takes the same work.
-pub(super) fn is_disabled(connection: &Connection, account: AccountId) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM account WHERE id = ? AND is_disabled = 1")?
-        .exists([account.as_bytes()])
 }
 
 #[async_trait]

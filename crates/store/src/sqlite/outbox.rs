@@ -14,7 +14,6 @@ use movie_bag_core::ports::store::{
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::SqliteStore;
-use super::accounts::is_disabled;
 use super::columns::{parse_column, timestamp};
 use super::errors::store_error;
 use super::history::{insert_event, insert_event_into};
@@ -159,6 +158,13 @@ fn give_up(connection: &Connection, id: EntryId, error: &rusqlite::Error) -> rus
         .prepare_cached("UPDATE outbox SET state = 'dead', last_error = ?, lease_holder = NULL, lease_until = NULL WHERE id = ?")?
         .execute(params![error.to_string(), id.as_bytes()])
         .map(|_| ())
+}
+
+/// Returns whether an account is disabled. An unknown account takes the same work.
+pub(super) fn is_disabled(connection: &Connection, account: AccountId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM account WHERE id = ? AND is_disabled = 1")?
+        .exists([account.as_bytes()])
 }
 
 /// Does the same work as the queueing of a mail, and stores nothing.

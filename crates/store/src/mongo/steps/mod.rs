@@ -19,9 +19,8 @@ use movie_bag_core::ports::store::{Deletion, LimitedCall};
 use serde::{Deserialize, Serialize};
 
 use super::documents::{
-    AccountDocument, EntryDocument, EventDocument, MovieDocument, OutcomeDocument,
+    AccountDocument, EntryDocument, EventDocument, MovieDocument, OutcomeDocument, PendingDocument,
 };
-use super::pending::PendingDocument;
 
 /// A step in the format of the journal. It has no `Debug`, so that the hashes in it cannot be logged.
 #[derive(Clone, Serialize, Deserialize)]

@@ -4,9 +4,8 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Result;
 
-use super::super::documents::{OutcomeDocument, to_document};
+use super::super::documents::{OutcomeDocument, PendingDocument, to_document};
 use super::super::execution::Execution;
-use super::super::pending::PendingDocument;
 use super::Outcome;
 use super::mails::settle_update;
 

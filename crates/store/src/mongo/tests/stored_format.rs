@@ -9,11 +9,10 @@ use movie_bag_core::domain::pending::PendingKind;
 use movie_bag_core::ports::store::{LimitedCall, Limits as _};
 
 use super::super::documents::{
-    AccountDocument, EntryDocument, EventDocument, LeaseDocument, MovieDocument,
+    AccountDocument, EntryDocument, EventDocument, LeaseDocument, MovieDocument, PendingDocument,
     RevocationDocument, date, decode, object_id, to_document,
 };
 use super::super::journal::JournalDocument;
-use super::super::pending::PendingDocument;
 use super::super::tally_documents::{key_id, tally_update};
 use super::*;
 
