@@ -203,9 +203,14 @@ impl App {
         account: &Account,
     ) -> Result<(), AppError> {
         let is_own = EmailAddress::parse(&account.address).is_ok_and(|own| own == *address);
-        if !is_own && self.store.is_address_taken(address).await? {
-            return Err(AppError::AddressTaken(address.to_string()));
+        if is_own || !self.store.is_address_taken(address).await? {
+            return Ok(());
         }
-        Ok(())
+        // A concurrent call may have changed the account itself, which the caller notices next.
+        let found = self.store.account_by_address(address.as_str(), address);
+        match found.await? {
+            Some(found) if found.id == account.id => Ok(()),
+            _ => Err(AppError::AddressTaken(address.to_string())),
+        }
     }
 }
