@@ -25,7 +25,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use movie_bag_testkit::{Home, Server};
+use movie_bag_testkit::{Answer, Home, Server, wait_for};
 
 use crate::sink::{deletion, memory, smtp_port};
 use crate::workspace::has_item;
@@ -545,6 +545,18 @@ fn compare(table: &str) {
 }
 
 /// Starts two servers on one database. The first has the sink, to which both deliver.
+/// Repeats a request while the database is busy: a transaction of a server that was killed holds its documents for up to a minute.
+fn once_available(mut send: impl FnMut() -> Answer) -> Answer {
+    wait_for("the documents are free", || {
+        let answer = send();
+        if answer.status == 503 {
+            Err(answer.text)
+        } else {
+            Ok(answer)
+        }
+    })
+}
+
 fn two_servers(home: Home) -> (Home, Server, Server) {
     let first = home.serve(&[]);
     let port = first.smtp().rsplit_once(':').unwrap().1.to_owned();
