@@ -106,7 +106,7 @@ pub struct App {
     /// Work that each login takes.
     pub(super) login_work: Arc<LoginWork>,
     pub(super) supervisor: Supervisor,
-    /// Work that outlives its call, since nobody waits for it or since dropping it halfway would cost a store its connection.
+    /// Work that outlives its call, since no caller waits for it or since dropping it halfway would cost a store its connection.
     pub(super) detached: TaskTracker,
 }
 

@@ -53,7 +53,7 @@ impl FingerprintKey {
         Fingerprint(URL_SAFE_NO_PAD.encode(digest))
     }
 
-    /// Returns the first 128 bits of the fingerprint: as many as nobody can guess (RFC 2104 5), in a token that is kept short.
+    /// Returns the first 128 bits of the fingerprint: as many as no attacker can guess (RFC 2104 5), in a token that is kept short.
     pub fn short_fingerprint(&self, purpose: Purpose, account: &Account) -> Fingerprint {
         let digest = self.bind(purpose, account).finalize().into_bytes();
         Fingerprint(URL_SAFE_NO_PAD.encode(&digest[..SHORT]))
