@@ -165,6 +165,23 @@ pub(super) async fn a_pending_change_is_deleted_with_its_mails(store: &Arc<dyn C
     assert_eq!(store.delete_expired_pending(at(100)).await.unwrap(), 1);
     assert_eq!(left().await, [5, 6]);
 
+    // A request that has replaced the change meanwhile stays, with its mail.
+    let again = PendingChange {
+        requested_at: at(60),
+        ..changes[1].clone()
+    };
+    put(store, &changes[1]).await;
+    put(store, &again).await;
+    queue(store, &to(7, MailKind::ConfirmAddress, "new@example.com")).await;
+    store.delete_pending(&changes[1..2]).await.unwrap();
+    assert_eq!(
+        store.pending_changes(None, 9).await.unwrap(),
+        [again.clone()]
+    );
+    assert_eq!(left().await, [5, 6, 7]);
+    store.delete_pending(&[again]).await.unwrap();
+    assert_eq!(left().await, [5, 6]);
+
     // Disabling or deleting the account deletes the others.
     put(store, &changes[1]).await;
     put(store, &changes[3]).await;

@@ -362,7 +362,7 @@ pub(super) struct PendingDocument {
     /// Address in lower case, for searches in any case.
     folded: String,
     origin: String,
-    requested_at: DateTime,
+    pub(super) requested_at: DateTime,
     expires_at: DateTime,
 }
 

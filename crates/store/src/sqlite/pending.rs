@@ -159,14 +159,21 @@ impl PendingChanges for SqliteStore {
         if changes.is_empty() {
             return Ok(());
         }
-        let ids: Vec<PendingId> = changes.iter().map(|change| change.id).collect();
+        let requests = changes
+            .iter()
+            .map(|change| (change.id, change.requested_at));
+        let requests: Vec<_> = requests.collect();
         self.writer
             .write(move |connection| {
-                for id in &ids {
+                for (id, requested_at) in &requests {
                     // A trigger deletes the mails.
                     connection
-                        .prepare_cached("DELETE FROM pending_change WHERE id = ?")
-                        .and_then(|mut statement| statement.execute([id.as_bytes()]))
+                        .prepare_cached(
+                            "DELETE FROM pending_change WHERE id = ? AND requested_at = ?",
+                        )
+                        .and_then(|mut statement| {
+                            statement.execute(params![id.as_bytes(), requested_at.as_millisecond()])
+                        })
                         .map_err(store_error)?;
                 }
                 Ok(())

@@ -55,7 +55,8 @@ pub trait PendingChanges {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes pending changes, and the mails that wait for them. Ids that do not exist are left out.
+    /// Deletes pending changes, and the mails that wait for them. Those that do not exist, or that a later request has replaced, are
+    /// left out.
     async fn delete_pending(&self, changes: &[PendingChange]) -> Result<(), StoreError>;
 
     /// Deletes the pending changes that have expired at `now`, and the mails that wait for them. Returns their number.

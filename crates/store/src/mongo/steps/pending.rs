@@ -28,14 +28,18 @@ impl Execution<'_> {
 
     /// Deletes the mails first: one without its change would be dead, and nothing would delete it.
     pub(super) async fn delete_pending(&mut self, change: &PendingDocument) -> Result<Outcome> {
+        let is_replaced = doc! { "_id": change.id, "requested_at": { "$ne": change.requested_at } };
+        if self.exists(&self.collections.pending, is_replaced).await? {
+            return Ok(Outcome::Refused);
+        }
         let mails = doc! {
             "account": change.account,
             "kind": &change.kind,
             "recipient": &change.address,
         };
         self.delete(&self.collections.outbox, mails).await?;
-        self.delete(&self.collections.pending, doc! { "_id": change.id })
-            .await?;
+        let is_same = doc! { "_id": change.id, "requested_at": change.requested_at };
+        self.delete(&self.collections.pending, is_same).await?;
         Ok(Outcome::Done)
     }
 
