@@ -176,7 +176,7 @@ pub(super) async fn a_pending_change_is_deleted_with_its_mails(store: &Arc<dyn C
     store.delete_pending(&changes[1..2]).await.unwrap();
     assert_eq!(
         store.pending_changes(None, 9).await.unwrap(),
-        [again.clone()]
+        std::slice::from_ref(&again)
     );
     assert_eq!(left().await, [5, 6, 7]);
     store.delete_pending(&[again]).await.unwrap();
